@@ -1,0 +1,61 @@
+"""The site's ``code-block``: what the reader sees of a snippet's file name, its terminal, and why it is not run.
+
+The same options tell the test harness (`harness.evaluators`) what to do with the block:
+
+``file``      the reader saves the block under this name; so does the harness
+``part-of``   the block is a fragment of that file
+``consumer``  the program, or the kind of row, that reads it (`harness.consumers`)
+``terminal``  the command stays running in a terminal of its own, of this name
+``fails``     the exception that Python raises, or the exit status of the last command
+``shown``     why the block is neither run nor validated
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.directives.code import CodeBlock
+from sphinx.util.typing import OptionSpec
+
+
+class Snippet(CodeBlock):
+    """``code-block`` with the options above."""
+
+    required_arguments = 1  # a block without a language could not be judged
+    option_spec: ClassVar[OptionSpec] = {
+        **CodeBlock.option_spec,
+        "file": directives.unchanged_required,
+        "part-of": directives.unchanged_required,
+        "consumer": directives.unchanged_required,
+        "terminal": directives.unchanged_required,
+        "fails": directives.unchanged_required,
+        "shown": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        caption = self._caption()
+        if caption:
+            self.options["caption"] = caption
+        result = super().run()
+        if reason := self.options.get("shown"):
+            note = nodes.paragraph(classes=["snippet-reason"])
+            note += nodes.Text(f"Shown, not run: {reason}")
+            result.append(note)
+        return result
+
+    def _caption(self) -> str | None:
+        if "file" in self.options:
+            return self.options["file"]
+        if "part-of" in self.options:
+            return f"in {self.options['part-of']}"
+        if "terminal" in self.options:
+            return f"{self.options['terminal']} (leave it running)"
+        return self.options.get("caption")
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.add_directive("code-block", Snippet, override=True)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,167 @@
+"""Find every code block that a page renders, with the parser that renders the page.
+
+Regular expressions over Markdown miss blocks (``py``, info strings with options, colon fences, blocks in list
+tables) and find others that no reader sees (in comments, in Markdown demos). So the tokens are markdown-it's,
+configured as MyST configures it, and directive options are cut by MyST's own function.
+
+`harness.doctree` then holds what is found here against the literal blocks of Sphinx's own document tree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from docutils.parsers.rst import Directive, directives
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.directives import parse_directive_text
+from myst_parser.parsers.mdit import create_md_parser
+
+#: The MyST syntax extensions of this site; ``docs/conf.py`` reads them from here.
+MYST_EXTENSIONS = frozenset({"attrs_inline", "colon_fence", "deflist"})
+
+#: What the body of a directive is. A directive that is not here fails, since its body could hide a snippet.
+CODE, PROSE, NO_BLOCKS = "code", "prose", "no blocks"
+DIRECTIVES = {
+    "code-block": CODE,
+    **dict.fromkeys(
+        ("note", "tip", "warning", "important", "caution", "attention", "danger", "hint", "seealso", "admonition"),
+        PROSE,
+    ),
+    **dict.fromkeys(
+        ("dropdown", "tab-set", "tab-item", "grid", "grid-item", "grid-item-card", "card", "list-table", "div"),
+        PROSE,
+    ),
+    **dict.fromkeys(("versionadded", "versionchanged", "deprecated", "figure", "rubric"), PROSE),
+    **dict.fromkeys(("toctree", "mermaid", "image", "button-ref", "button-link", "glossary", "math"), NO_BLOCKS),
+    **dict.fromkeys(("ledger-totals", "ledger-pages", "ledger-shown"), NO_BLOCKS),
+}
+
+ALIASES = {
+    "py": "python",
+    "python3": "python",
+    "yml": "yaml",
+    "shell-session": "console",
+    "sh": "bash",
+    "shell": "bash",
+    "json-lines": "jsonl",
+    "ndjson": "jsonl",
+}
+
+_DIRECTIVE = re.compile(r"\{(?P<name>[^}\s]*)\}[ \t]*(?P<argument>.*)")
+
+
+class BlockError(ValueError):
+    """A page holds something whose blocks cannot be told.
+
+    Attributes: ``line``, of the page, from 1.
+    """
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(f"line {line}: {message}")
+        self.line = line
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Block:
+    """One rendered code block.
+
+    ``line`` and ``end`` are the page's lines, from 1, of the opening and closing fence; ``source_line`` is that
+    of the first line of ``source``. ``options`` are the directive's own, as text.
+    """
+
+    language: str
+    source: str
+    line: int
+    end: int
+    source_line: int
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def option(self, name: str) -> str | None:
+        """The stripped value of an option; None when it is not given."""
+        return self.options[name].strip() if name in self.options else None
+
+
+class _AnyOption(dict[str, Any]):
+    """An option specification that takes every option as text: the build, not the finder, judges options."""
+
+    def __missing__(self, name: str) -> Any:
+        return directives.unchanged
+
+
+class _AnyDirective(Directive):
+    has_content = True
+    optional_arguments = 1
+    final_argument_whitespace = True
+    option_spec = _AnyOption(name=directives.unchanged)
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return create_md_parser(MdParserConfig(enable_extensions=set(MYST_EXTENSIONS)), RendererHTML)
+
+
+def language_of(label: str) -> str:
+    """The one name under which the harness knows a fence's language label."""
+    return ALIASES.get(label.lower(), label.lower())
+
+
+def find(text: str, *, first_line: int = 1) -> list[Block]:
+    """Every rendered code block of the Markdown ``text``, in order.
+
+    Args:
+        text: MyST Markdown; its first line is line ``first_line`` of the page.
+
+    Raises:
+        BlockError: a directive that `DIRECTIVES` does not name.
+    """
+    return list(_find(text, first_line))
+
+
+def _find(text: str, first_line: int) -> Iterator[Block]:
+    for token in _markdown().parse(text):
+        if token.map is None:
+            continue
+        line, end = first_line + token.map[0], first_line + token.map[1] - 1
+        if token.type == "code_block":
+            yield Block("", token.content, line, end, line)
+        elif token.type in ("fence", "colon_fence"):
+            directive = _DIRECTIVE.match(token.info.strip())
+            if directive:
+                yield from _in_directive(directive["name"], directive["argument"], token.content, line, end)
+            elif token.type == "colon_fence":  # a plain ``:::`` is a division of prose
+                yield from _find(token.content, line + 1)
+            else:
+                label = (token.info.split(maxsplit=1) or [""])[0]
+                yield Block(language_of(label), token.content, line, end, line + 1)
+
+
+def _in_directive(name: str, argument: str, content: str, line: int, end: int) -> Iterator[Block]:
+    kind = DIRECTIVES.get(name)
+    if kind is None:
+        raise BlockError(
+            line,
+            f"unknown directive {{{name}}}: it may hold snippets that nothing would test. Use one that the site "
+            f"knows, or say in harness/blocks.py (DIRECTIVES) whether its body is code, prose or neither",
+        )
+    if kind is NO_BLOCKS:
+        return
+    if content.startswith(":::"):  # a nested fence, not options: MyST tells them apart in the same way
+        body, offset, options = content, 0, {}
+    else:
+        parsed = parse_directive_text(_AnyDirective, argument, content)
+        body, offset, options = "\n".join(parsed.body), parsed.body_offset, parsed.options
+    if kind is CODE:
+        source = body + "\n" if body else ""
+        yield Block(language_of(argument.strip()), source, line, end, line + 1 + offset, options)
+    else:
+        yield from _find(body, line + 1 + offset)
+
+
+__all__ = ["DIRECTIVES", "MYST_EXTENSIONS", "Block", "BlockError", "find", "language_of"]

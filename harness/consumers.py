@@ -1,0 +1,355 @@
+"""Who reads a configuration or data file: one entry for each, in `CONSUMERS`.
+
+A YAML, JSON, JSONL or TOML block names its consumer. Here the block goes to that consumer's own class, so that
+what the class would refuse, and what it would ignore in silence, fails with its line.
+
+These functions run in a process that has NeMo Gym (`harness.live`'s ``call``); importing this module needs none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.strict import (
+    Problem,
+    check,
+    compose,
+    data_of,
+    line_of,
+    unknown_key,
+    unknown_keys,
+    wrong_values,
+)
+
+#: What checks a text: the text in, its problems out.
+Check = Callable[[str], list[Problem]]
+
+SERVER_TYPES = ("resources_servers", "responses_api_agents", "responses_api_models", "environment_servers")
+
+#: The classes into which each ``gym`` command parses the global configuration, beside the keys reserved for all.
+#: A command that parses none takes only servers and reserved keys.
+COMMAND_CONFIGS: dict[str, tuple[str, ...]] = {
+    "list benchmarks": (),
+    "list environments": (),
+    "list agents": (),
+    "list models": (),
+    "list resources-servers": (),
+    "search": (),
+    "dataset upload": (
+        "nemo_gym.config_types:UploadJsonlDatasetHuggingFaceConfig",
+        "nemo_gym.config_types:UploadJsonlDatasetGitlabConfig",
+    ),
+    "dataset download": (
+        "nemo_gym.config_types:DownloadJsonlDatasetHuggingFaceConfig",
+        "nemo_gym.config_types:DownloadJsonlDatasetGitlabConfig",
+    ),
+    "dataset rm": ("nemo_gym.config_types:DeleteJsonlDatasetGitlabConfig",),
+    "dataset migrate": ("nemo_gym.config_types:UploadJsonlDatasetHuggingFaceMaybeDeleteConfig",),
+    "dataset render": ("nemo_gym.prompt:MaterializePromptsConfig",),
+    "dataset collate": ("nemo_gym.train_data_utils:TrainDataProcessorConfig",),
+    "env init": ("nemo_gym.cli.env:RunConfig", "nemo_gym.cli.env:InitEnvironmentConfig"),
+    "env resolve": (),
+    "env schema": ("nemo_gym.cli.env:SchemaConfig",),
+    "env validate": ("nemo_gym.cli.env:ManifestCommandConfig",),
+    "env packages": ("nemo_gym.cli.env:PipListConfig",),
+    "env test": ("nemo_gym.cli.env:TestConfig", "nemo_gym.cli.env:TestAllConfig"),
+    "env publish": ("nemo_gym.cli.env:ManifestCommandConfig",),
+    "env start": (),
+    "env prefetch": (),
+    "env status": (),
+    "eval prepare": ("nemo_gym.cli.eval:PrepareBenchmarkConfig",),
+    "eval run": (
+        "nemo_gym.rollout_collection:RolloutCollectionConfig",
+        "nemo_gym.rollout_collection:E2ERolloutCollectionConfig",
+    ),
+    "eval aggregate": ("nemo_gym.rollout_collection:RolloutAggregationConfig",),
+    "eval health-check": (),
+    "eval export": ("nemo_gym.atif_export:ExportAtifConfig",),
+    "eval reverify": ("nemo_gym.rollout_reverification:RolloutReverificationConfig",),
+    "eval profile": ("nemo_gym.reward_profile:RewardProfileConfig",),
+    "eval submit": (),
+    "eval compare": ("nemo_gym.comparison.schema:ComparisonConfig",),
+    "dev test": (),
+}
+
+#: Fields that NeMo Gym types as any mapping, with the class that reads them in the end.
+READ_BY = {"responses_create_params": "nemo_gym.openai_utils:NeMoGymResponseCreateParamsNonStreaming"}
+
+#: Keys of a server block that the configuration parser or the catalogue reads, not the server's class.
+SERVER_BLOCK_KEYS = {
+    "_inherit_from": "the parser copies another block in place",
+    "_copy": "the parser copies another block in place",
+    "_delete_key": "the parser drops a key of a block that another file brought",
+    "allowed_agents": "the parser checks which agents may be paired",
+    "allowed_model_types": "the parser checks which model servers may be paired",
+    "description": "`gym list` and `gym search` show it",
+    "verified": "`gym list` and `gym search` show it",
+    "value": "`gym list` and `gym search` show it",
+}
+
+
+def load(name: str) -> Any:
+    """The object that ``module:attribute`` names."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _mapping(text: str) -> tuple[yaml.Node | None, list[Problem]]:
+    try:
+        node = compose(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return None, [Problem(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}")]
+    if not isinstance(node, yaml.MappingNode):
+        return None, [Problem(line_of(node) if node else 1, "expected `key: value` lines, found none")]
+    return node, []
+
+
+# ------------------------------------------------------------------------------- NeMo Gym's configuration
+
+
+def gym_config(command: str, context: Iterable[str] = ()) -> Check:
+    """A check of a configuration that ``gym <command>`` reads.
+
+    Args:
+        command: such as ``eval run``.
+        context: the texts of other configurations that the same command reads: the variables and servers that
+            they use are known.
+    """
+    context = tuple(context)
+
+    def check_config(text: str) -> list[Problem]:
+        node, problems = _mapping(text)
+        if node is None:
+            return problems
+        fields = _command_fields(command)
+        texts = _with_included(text, context)
+        used = {name.split(".")[0] for each in texts for name in re.findall(r"\$\{([^}:,]+)", each)}
+        servers = {str(key) for each in texts for key in (yaml.safe_load(each) or {})} - set(fields)
+        for key, value in node.value:
+            name = key.value
+            if name in fields:
+                problems += _check_field(fields[name], value, name)
+            elif _is_server(value):
+                problems += _check_server(name, value)
+            elif name not in _reserved() and name not in used and name not in servers - _keys(node):
+                known = {*fields, *_reserved(), *used, *servers} - {name}
+                problems.append(unknown_key(key, "", known, f"`gym {command}`"))
+        return problems
+
+    return check_config
+
+
+def _with_included(text: str, context: tuple[str, ...]) -> list[str]:
+    """The text, its context, and every configuration of the install that they name in ``config_paths``."""
+    from nemo_gym.global_config import _resolve_under_cwd_or_install
+
+    texts, seen = [text, *context], set()
+    for each in texts:
+        for name in (yaml.safe_load(each) or {}).get("config_paths") or []:
+            path = _resolve_under_cwd_or_install(str(name))
+            if str(path) not in seen and Path(path).is_file():
+                seen.add(str(path))
+                texts.append(Path(path).read_text(encoding="utf-8"))
+    # What the command line's `--model-type` brings is not in any of these files: its variables are always known.
+    return [*texts, *_model_configs()]
+
+
+@cache
+def _model_configs() -> tuple[str, ...]:
+    from nemo_gym import PARENT_DIR
+
+    return tuple(p.read_text(encoding="utf-8") for p in sorted(Path(PARENT_DIR).glob("responses_api_models/*/configs/*.yaml")))
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    from nemo_gym.config_types import MLFlowConfig, WANDBConfig
+    from nemo_gym.global_config import NEMO_GYM_RESERVED_TOP_LEVEL_KEYS
+
+    exporters = {*WANDBConfig.model_fields, *MLFlowConfig.model_fields}
+    model = {"policy_base_url", "policy_api_key", "policy_model_name"}
+    return frozenset({*NEMO_GYM_RESERVED_TOP_LEVEL_KEYS, *exporters, *model})
+
+
+def _keys(node: yaml.MappingNode) -> set[str]:
+    return {key.value for key, _ in node.value}
+
+
+@cache
+def _command_fields(command: str) -> dict[str, Any]:
+    if command not in COMMAND_CONFIGS:
+        raise LookupError(f"`gym {command}` is no command of the pinned NeMo Gym that harness/consumers.py knows")
+    fields: dict[str, Any] = {}
+    for name in COMMAND_CONFIGS[command]:
+        for field, info in load(name).model_fields.items():
+            fields[field] = load(READ_BY[field]) if field in READ_BY else info
+    return fields
+
+
+def _check_field(field: Any, node: yaml.Node, name: str) -> list[Problem]:
+    from typing import Annotated
+
+    from pydantic.fields import FieldInfo
+
+    if "${" in str(data_of(node)):  # filled in when the configuration is resolved
+        return unknown_keys(field, node, f"{name}.")
+    annotation = field
+    if isinstance(field, FieldInfo):
+        annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    problems = unknown_keys(annotation, node, f"{name}.") or wrong_values(annotation, node, f"{name}.")
+    # A mapping of overrides gives some of a class's keys: those that it leaves out come from the row.
+    return [problem for problem in problems if not problem.message.endswith("Field required")]
+
+
+def _is_server(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode) and bool(_keys(node) & set(SERVER_TYPES))
+
+
+def _check_server(instance: str, node: yaml.MappingNode) -> list[Problem]:
+    problems = []
+    for kind, implementations in node.value:
+        if kind.value in SERVER_BLOCK_KEYS:
+            continue
+        if kind.value not in SERVER_TYPES:
+            problems.append(unknown_key(kind, f"{instance}.", SERVER_TYPES, "a server"))
+            continue
+        for implementation, block in getattr(implementations, "value", []):
+            path = f"{instance}.{kind.value}.{implementation.value}."
+            try:
+                config = server_config(kind.value, implementation.value)
+            except LookupError as error:
+                problems.append(Problem(line_of(implementation), str(error)))
+                continue
+            if isinstance(block, yaml.MappingNode):
+                problems += _check_server_block(config, block, path)
+    return problems
+
+
+def _check_server_block(config: type, block: yaml.MappingNode, path: str) -> list[Problem]:
+    from nemo_gym.config_types import BaseRunServerTypeConfig
+
+    # The parser's own class says what any block may hold (datasets, ports, ...); the server's class says the rest.
+    fields = dict(config.model_fields) | {
+        name: info for name, info in BaseRunServerTypeConfig.model_fields.items() if name not in config.model_fields
+    }
+    problems = []
+    for key, value in block.value:
+        name = key.value
+        if name in fields:
+            problems += _check_field(fields[name], value, f"{path}{name}")
+        elif name not in SERVER_BLOCK_KEYS:
+            problems.append(unknown_key(key, path, {*fields, *SERVER_BLOCK_KEYS}, config.__name__))
+    return problems
+
+
+def server_config(kind: str, implementation: str) -> type:
+    """The configuration class of the server ``<kind>/<implementation>``, from its own ``app.py``.
+
+    Raises:
+        LookupError: no such server in the install or beside the configuration.
+    """
+    from nemo_gym.cli.env import _resolve_server_dir
+
+    directory = Path(_resolve_server_dir(Path(kind, implementation)))
+    if not (directory / "app.py").is_file():
+        known = [path.parent.name for path in directory.parent.glob("*/app.py")]
+        from harness.strict import nearest
+
+        raise LookupError(f"no server {implementation!r} in {kind}: {nearest(implementation, known)}")
+    module = _server_module(kind, implementation, directory)
+    classes = [each for each in vars(module).values() if inspect.isclass(each) and each.__module__ == module.__name__]
+    for each in classes:
+        annotation = inspect.get_annotations(each, eval_str=True).get("config")
+        if annotation is not None:
+            return annotation
+    inherited = [inspect.get_annotations(base).get("config") for each in classes for base in each.__mro__]
+    return next(filter(inspect.isclass, inherited))
+
+
+def _server_module(kind: str, implementation: str, directory: Path) -> Any:
+    import sys
+
+    try:
+        module = importlib.import_module(f"{kind}.{implementation}.app")
+        if Path(module.__file__).parent == directory:
+            return module
+    except ImportError:
+        pass
+    # A server of the reader's own, beside the page's files.
+    sys.path.insert(0, str(directory))
+    name = f"_page_server_{implementation}"
+    spec = importlib.util.spec_from_file_location(name, directory / "app.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# --------------------------------------------------------------------------------------------- rows
+
+
+def _rows(annotation: str) -> Check:
+    """A check of JSON or JSONL rows against a class; each row starts on a line of its own."""
+
+    def check_rows(text: str) -> list[Problem]:
+        problems = []
+        for line, row in _json_rows(text):
+            try:
+                json.loads(row)
+            except json.JSONDecodeError as error:
+                problems.append(Problem(line + error.lineno - 1, f"not JSON: {error.msg}"))
+                continue
+            found = check(load(annotation), compose(row))
+            problems += [Problem(line + problem.line - 1, problem.message) for problem in found]
+        return problems
+
+    return check_rows
+
+
+def _json_rows(text: str) -> list[tuple[int, str]]:
+    """The rows of a text with their first lines: one JSON value, or one on each line."""
+    lines = text.splitlines()
+    try:
+        json.loads(text)
+        return [(1, text)]
+    except json.JSONDecodeError:
+        pass
+    starts = [line for line in lines if line.strip()]
+    if len(starts) > 1 and all(line.lstrip().startswith("{") and line.rstrip().endswith("}") for line in starts):
+        return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    return [(1, text)]
+
+
+def _plain_json(text: str) -> list[Problem]:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return [Problem(error.lineno, f"not JSON: {error.msg}")]
+    return []
+
+
+#: Every consumer that a block may name, with its check.
+CONSUMERS: dict[str, Check] = {
+    **{f"gym {command}": gym_config(command) for command in COMMAND_CONFIGS},
+    "task row": _rows("harness.schemas:TaskRow"),
+    "materialized input": _rows("harness.schemas:MaterializedInput"),
+    "rollout row": _rows("harness.schemas:RolloutRow"),
+    "failure row": _rows("harness.schemas:FailureRow"),
+    "SFT row": _rows("harness.schemas:SFTRow"),
+    "preference pair": _rows("harness.schemas:PreferencePair"),
+    "json": _plain_json,
+}
+
+
+def problems(consumer: str, text: str) -> list[tuple[int, str]]:
+    """What ``consumer`` has against ``text``: pairs of a line, from 1, and a message."""
+    return sorted({(problem.line, problem.message) for problem in CONSUMERS[consumer](text)})

@@ -1,0 +1,329 @@
+"""Judge a block: one entry for each language, in `LANGUAGES`.
+
+An evaluator takes the page's session and a block and returns its verdict. It raises `Failure` when a reader who
+does what the page says would not get what the page says.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from harness.blocks import Block
+from harness.consumers import CONSUMERS
+from harness.expected import could_still_match, difference, matches, normalise, says_nothing
+from harness.installs import check_install, is_install
+from harness.session import NETWORK_MESSAGE, TIMEOUT, PageSession
+from harness.shell import Timeout
+from harness.strict import nearest
+from harness.strict_cli import EXIT_CODE
+from harness.update import Edit
+from harness.verdict import EXECUTED, SHOWN, VALIDATED, Failure, Verdict
+
+Evaluator = Callable[[PageSession, Block], Verdict]
+
+
+def judge(session: PageSession, block: Block) -> Verdict:
+    """The verdict on one block of the session's page, after those above it.
+
+    Raises:
+        Failure: with the page's line and what to do.
+    """
+    if "shown" in block.options:
+        reason = block.option("shown")
+        if not reason:
+            raise Failure("`:shown:` has no reason: say, for the reader, why this block is neither run nor validated")
+        return Verdict(SHOWN, "neither run nor validated", reason)
+    evaluator = LANGUAGES.get(block.language)
+    if evaluator is None:
+        what = f"the language {block.language!r} has no evaluator: {nearest(block.language, LANGUAGES)}"
+        if not block.language:
+            what = f"a block without a language: name one of {', '.join(sorted(LANGUAGES))} after the opening fence"
+        raise Failure(what + "; or show the block with `:shown: <reason>`")
+    verdict = evaluator(session, block)
+    session.refuse_network()
+    return verdict
+
+
+# ----------------------------------------------------------------------------------------------- Python
+
+
+def run_python(session: PageSession, block: Block) -> Verdict:
+    """Run it in the page's process, or save it as the file that it shows and see that a later block uses it."""
+    if name := block.option("file"):
+        session.write(name, block)
+        try:
+            compile(block.source, name, "exec")
+        except SyntaxError as error:
+            line = block.source_line + (error.lineno or 1) - 1
+            raise Failure(f"not Python: {error.msg}", line) from None
+        return Verdict(EXECUTED, f"saved as {name}, which the block on line {_used_on(session, block, name)} uses")
+    answer = session.python(block, block.source)
+    if answer["reached_for"]:
+        raise Failure(NETWORK_MESSAGE.format(where=" (" + ", ".join(answer["reached_for"]) + ")"), answer.get("line"))
+    printed = normalise(answer["stdout"])
+    wanted = block.option("fails")
+    if "error" in answer:
+        if wanted is None or wanted not in answer["type"]:
+            expected = f"expected {wanted}" if wanted else "it raised"
+            raise Failure(f"{expected}:\n{_indent(answer['error'])}", answer["line"])
+        printed = "\n".join(filter(None, [printed, answer["error"].strip().splitlines()[-1]]))
+    elif wanted:
+        raise Failure(f"expected it to raise {wanted} (`:fails:`), but it did not")
+    _hand_on(session, block, printed)
+    return Verdict(EXECUTED, "ran in the page's Python process" + (f" and raised {wanted}, as said" if wanted else ""))
+
+
+def _hand_on(session: PageSession, block: Block, printed: str) -> None:
+    """Keep what was printed for the output block that follows; without one, the reader would not expect it."""
+    blocks = session.page.blocks
+    following = blocks[blocks.index(block) + 1 :]
+    if printed and not (following and following[0].language == "output"):
+        raise Failure(
+            "it prints, but no output block follows. Put this under it (or run the tests with --update):\n"
+            f"    ```output\n{_indent(printed)}\n    ```",
+            edit=Edit(block.end + 1, block.end + 1, f"\n```output\n{printed}\n```"),
+        )
+    session.printed, session.printed_by = printed, block
+
+
+def compare_output(session: PageSession, block: Block) -> Verdict:
+    """Hold an output block against what the block above it printed."""
+    if session.printed is None:
+        raise Failure("an output block, but the block above it is none that prints")
+    printed, by = session.printed, session.printed_by
+    session.printed = None
+    _compare(block.source, printed, block.source_line)
+    return Verdict(EXECUTED, f"is what the block on line {by.line} printed")
+
+
+def _compare(want: str, got: str, line: int) -> None:
+    if says_nothing(want):
+        raise Failure("the expected output is `...` alone, which any output would match: show some of it", line)
+    if not matches(want, got):
+        hint = "Correct the page, put `...` for a part that varies, or run the tests with --update."
+        edit = Edit(line, line + len(want.splitlines()), normalise(got))
+        raise Failure(f"the output differs. {hint}\n{difference(want, got)}", line, edit)
+
+
+# ---------------------------------------------------------------------------------------------- console
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a console block, the output shown under it, and the page's lines where they start."""
+
+    text: str
+    output: str
+    line: int
+    output_line: int
+
+
+_HERE_DOCUMENT = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
+
+
+def commands_of(block: Block) -> list[Command]:
+    """The commands of a console block: lines after ``$ ``, with their continuations and here-documents.
+
+    Raises:
+        Failure: text before the first prompt.
+    """
+    commands: list[Command] = []
+    lines = block.source.splitlines()
+    at = 0
+    while at < len(lines):
+        if not lines[at].startswith("$ "):
+            raise Failure("a console block starts each command with `$ `", block.source_line + at)
+        start, words = at, [lines[at][2:]]
+        at += 1
+        while at < len(lines) and (words[-1].endswith("\\") or lines[at].startswith("> ")):
+            words.append(lines[at].removeprefix("> "))
+            at += 1
+        if here := _HERE_DOCUMENT.search("\n".join(words)):
+            while at < len(lines) and words[-1].strip() != here[2]:
+                words.append(lines[at])
+                at += 1
+        output_start = at
+        while at < len(lines) and not lines[at].startswith("$ "):
+            at += 1
+        output = "\n".join(lines[output_start:at])
+        commands.append(
+            Command("\n".join(words), output, block.source_line + start, block.source_line + output_start)
+        )
+    return commands
+
+
+def run_console(session: PageSession, block: Block) -> Verdict:
+    """Run every command in the page's shell, in order, and hold its output against the lines under it."""
+    commands = commands_of(block)
+    if not commands:
+        raise Failure("an empty console block")
+    if "terminal" in block.options:
+        return _keep_running(session, block, commands)
+    installs = 0
+    for command in commands:
+        if is_install(command.text):
+            check_install(command.text, command.line)
+            installs += 1
+            continue
+        wanted = block.option("fails") if command is commands[-1] else None
+        _run_command(session, command, int(wanted) if wanted else 0)
+    if installs == len(commands):
+        return Verdict(VALIDATED, "held against the lock of the test environment")
+    return Verdict(EXECUTED, f"ran in the page's shell ({len(commands) - installs} of {len(commands)} commands)")
+
+
+def _run_command(session: PageSession, command: Command, wanted: int) -> None:
+    try:
+        status, output = session.shell(command.text)
+    except Timeout as error:
+        raise Failure(
+            f"`{_short(command.text)}` did not end within {TIMEOUT:.0f} s. If it is meant to stay running, give its "
+            f"block `:terminal: <name>`.\n{_indent(_tail(str(error)))}",
+            command.line,
+        ) from None
+    if status != wanted:
+        if status == EXIT_CODE:
+            raise Failure(f"`{_short(command.text)}` gives NeMo Gym what it does not know:\n{_indent(output)}", command.line)
+        said = f"exited with {status}" + (f", not with {wanted} as `:fails:` says" if wanted else "")
+        raise Failure(f"`{_short(command.text)}` {said}:\n{_indent(_tail(output))}", command.line)
+    if command.output.strip():
+        _compare(command.output, output, command.output_line)
+
+
+def _keep_running(session: PageSession, block: Block, commands: list[Command]) -> Verdict:
+    """Start a command that stays running; it is ready when it has printed what the page shows under it."""
+    if len(commands) != 1:
+        raise Failure("a terminal that stays busy takes one command: give each its own block")
+    command = commands[0]
+    if not command.output.strip() or says_nothing(command.output):
+        raise Failure("show under the command what it prints once it is ready: readers wait for it, and so do tests")
+    terminal = session.terminal(command.text)
+    try:
+        ready = terminal.wait_until(lambda output: could_still_match(command.output, output), TIMEOUT / 2)
+    except Timeout as error:
+        got = str(error)
+        raise Failure(f"it never printed what the page shows under it.\n{difference(command.output, got)}", command.output_line) from None
+    if not ready:
+        raise Failure(
+            f"`{_short(command.text)}` ended (exit status {terminal.process.returncode}) instead of staying "
+            f"ready:\n{_indent(_tail(terminal.output))}",
+            command.line,
+        )
+    return Verdict(EXECUTED, "runs in a terminal of its own while the page is followed")
+
+
+def run_bash(session: PageSession, block: Block) -> Verdict:
+    """Run it in the page's shell, or save it as the script that it shows and see that a later block uses it."""
+    if name := block.option("file"):
+        session.write(name, block)
+        used = _used_on(session, block, name)
+        status, output = session.shell(f"bash -n {shlex.quote(name)}")
+        if status:
+            raise Failure(f"not bash:\n{_indent(output)}")
+        return Verdict(EXECUTED, f"saved as {name}, which the block on line {used} uses")
+    status, output = session.shell(block.source)
+    if status != int(block.option("fails") or 0):
+        raise Failure(f"it exited with {status}:\n{_indent(_tail(output))}")
+    _hand_on(session, block, normalise(output))
+    return Verdict(EXECUTED, "ran in the page's shell")
+
+
+# ------------------------------------------------------------------------------------------------- data
+
+
+def consume(session: PageSession, block: Block) -> Verdict:
+    """Save a file, and give it, or a fragment of one, to the consumer that the block names."""
+    name, whole = block.option("file"), block.option("part-of")
+    consumer = block.option("consumer") or _consumer_of(session, whole)
+    if consumer is None:
+        raise Failure(
+            f"a {block.language} block that names no consumer: give it `:consumer:`, such as one of "
+            f"{', '.join(sorted(CONSUMERS))}; or show it with `:shown: <reason>`"
+        )
+    if consumer not in CONSUMERS:
+        raise Failure(f"no consumer {consumer!r}: {nearest(consumer, CONSUMERS)} (they are in harness/consumers.py)")
+    if block.language == "yaml" and name is None and whole is None:
+        raise Failure("a YAML block without `:file: <name>` or `:part-of: <name>`: the reader must know where it goes")
+    if name:
+        session.write(name, block)
+    elif whole and whole not in session.files:
+        raise Failure(f"a fragment of {whole!r}, but no block above shows that file: {nearest(whole, session.files)}")
+    found = session.host.consumer_problems(consumer, block.source, session.directory)
+    if whole and not found:
+        merged = _merged(session.directory / whole, block.source)
+        found = session.host.consumer_problems(consumer, merged, session.directory)
+        found = [(1, f"merged into {whole}: {message}") for _, message in found]
+    if found:
+        line = block.source_line + found[0][0] - 1
+        rows = "\n".join(f"    line {block.source_line + at - 1}: {message}" for at, message in found)
+        raise Failure(f"{consumer} does not take this:\n{rows}", line)
+    return Verdict(VALIDATED, f"parsed as `{consumer}` reads it" + (f" and saved as {name}" if name else ""))
+
+
+def _consumer_of(session: PageSession, file: str | None) -> str | None:
+    block = session.files.get(file or "")
+    return block.option("consumer") if block else None
+
+
+def _merged(path: Path, fragment: str) -> str:
+    def merge(low: object, high: object) -> object:
+        if isinstance(low, dict) and isinstance(high, dict):
+            return low | {key: merge(low.get(key), value) for key, value in high.items()}
+        return high
+
+    whole = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.safe_dump(merge(whole, yaml.safe_load(fragment)), sort_keys=False)
+
+
+def only_shown(session: PageSession, block: Block) -> Verdict:
+    """Text that nothing made: it needs a reason that the reader sees."""
+    raise Failure("a text block is no output of anything: make it an `output` block, or give it `:shown: <reason>`")
+
+
+# ----------------------------------------------------------------------------------------------- helpers
+
+
+def _used_on(session: PageSession, block: Block, name: str) -> int:
+    """The line of the first later block that names the file ``name``."""
+    blocks = session.page.blocks
+    stem = re.escape(Path(name).name)
+    module = re.escape(Path(name).stem)
+    pattern = re.compile(rf"(?<![\w-]){stem}(?![\w-])|\bimport {module}\b|\bfrom {module} import\b|-m {module}\b")
+    for later in blocks[blocks.index(block) + 1 :]:
+        if pattern.search(later.source):
+            return later.line
+    raise Failure(f"the file {name} is shown, but no later block uses it: what is never used is never tested")
+
+
+def _indent(text: str) -> str:
+    return "\n".join("    " + line for line in text.strip("\n").splitlines())
+
+
+def _tail(text: str, lines: int = 40) -> str:
+    return "\n".join(normalise(text).splitlines()[-lines:])
+
+
+def _short(command: str) -> str:
+    first = command.splitlines()[0]
+    return first if len(command.splitlines()) == 1 else first + " ..."
+
+
+#: Every language that a block may have, with its evaluator.
+LANGUAGES: dict[str, Evaluator] = {
+    "python": run_python,
+    "pycon": run_python,
+    "output": compare_output,
+    "console": run_console,
+    "bash": run_bash,
+    "yaml": consume,
+    "json": consume,
+    "jsonl": consume,
+    "toml": consume,
+    "text": only_shown,
+}

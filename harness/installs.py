@@ -1,0 +1,77 @@
+"""Hold a page's install commands against the lock of the environment in which the pages are tested."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from functools import cache
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from harness.verdict import Failure
+
+LOCK = Path(__file__).parent.parent / "locks" / "tests.txt"
+
+#: Commands that make an environment or fill it: readers run them once, the tests' environment stands for them.
+_INSTALLERS = re.compile(r"^(?:uv pip|pip|pip3|python3? -m pip|uv tool|pipx) install\b")
+_ENVIRONMENTS = re.compile(r"^(?:uv venv\b|python[\d.]* -m venv\b|(?:source|\.) \S*bin/activate$)")
+
+#: Options of `pip install` and `uv pip install` that take a value.
+_WITH_VALUE = {"--python", "-p", "--python-version", "--index-url", "--extra-index-url", "-r", "--requirement"}
+
+
+def is_install(command: str) -> bool:
+    """Whether a command makes or fills a Python environment."""
+    return bool(_INSTALLERS.match(command) or _ENVIRONMENTS.match(command))
+
+
+@cache
+def locked() -> dict[str, str]:
+    """The version of each distribution that the tests' lock pins."""
+    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def check_install(command: str, line: int) -> None:
+    """Refuse an install command that would give the reader something else than what the pages are tested with.
+
+    Raises:
+        Failure: a distribution that the lock does not have, or a version that it does not have.
+    """
+    words = shlex.split(command, comments=True)
+    _check_python(words, line)
+    if not _INSTALLERS.match(command):
+        return
+    names = words[words.index("install") + 1 :]
+    skip = False
+    for word in names:
+        if skip or word.startswith("-"):
+            skip = not skip and word in _WITH_VALUE
+            continue
+        try:
+            requirement = Requirement(word)
+        except InvalidRequirement as error:
+            raise Failure(f"`{word}` is no requirement that can be checked: {error}", line) from None
+        version = locked().get(canonicalize_name(requirement.name))
+        if version is None:
+            raise Failure(
+                f"`{word}`: the pages are not tested with {requirement.name}. Add it to the `tests` group in "
+                "pyproject.toml and run `nox -s lock`",
+                line,
+            )
+        if not requirement.specifier.contains(version, prereleases=True):
+            raise Failure(f"`{word}`: the pages are tested with {requirement.name} {version}", line)
+
+
+def _check_python(words: list[str], line: int) -> None:
+    """The Python that a command asks for must be one with which the pages are tested."""
+    tested = f"{sys.version_info.major}.{sys.version_info.minor}"
+    asked = [after for word, after in zip(words, words[1:], strict=False) if word in ("--python", "--python-version", "-p")]
+    asked += [match[1] for word in words[:1] if (match := re.fullmatch(r"python(\d+\.\d+)", word))]
+    for version in asked:
+        if re.fullmatch(r"\d+(\.\d+)*", version) and not SpecifierSet(f"=={tested}.*").contains(version):
+            raise Failure(f"Python {version}: the pages are tested with Python {tested}", line)

@@ -1,0 +1,68 @@
+"""What the tests found, as one file: the site's badges, dates and counts come from here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+
+#: The largest share of blocks that may be shown without being run or validated.
+MOST_SHOWN = 0.02
+
+#: The distributions whose versions a verdict depends on first of all.
+JUDGED_WITH = ("nemo-gym", "sybil", "pytest", "sphinx")
+
+
+def now() -> str:
+    """The time, as the ledger writes it: UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def versions() -> dict[str, str]:
+    """The versions of what judged."""
+    return {"python": platform.python_version()} | {name: version(name) for name in JUDGED_WITH}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The ledger at ``path``; an empty one where there is none or it has another shape."""
+    try:
+        ledger = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        ledger = {}
+    return ledger if ledger.get("schema") == SCHEMA else {"schema": SCHEMA, "pages": {}}
+
+
+def write(path: Path, pages: dict[str, dict[str, Any]], existing: set[str], network: str) -> dict[str, Any]:
+    """Put the records of the pages that a run judged into the ledger; those of other pages stay as they are.
+
+    Args:
+        path: the ledger.
+        pages: the run's records, by page.
+        existing: every page that the site has: the records of others are dropped.
+        network: "isolated", or why it was not.
+    """
+    ledger = load(path)
+    kept = {name: record for name, record in ledger["pages"].items() if name in existing}
+    ledger |= {
+        "date": now(),
+        "versions": versions(),
+        "network": network,
+        "pages": dict(sorted((kept | pages).items())),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps(ledger, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+    return ledger
+
+
+def shown_share(ledger: dict[str, Any]) -> float:
+    """The share of all blocks that are merely shown; 0.0 of none."""
+    kinds = [block["verdict"] for page in ledger["pages"].values() for block in page["blocks"]]
+    return kinds.count("shown") / len(kinds) if kinds else 0.0

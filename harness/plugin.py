@@ -1,0 +1,205 @@
+"""Sybil and pytest: each block of each page is a test, and what they find becomes the ledger."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Document, Example, Region, Sybil
+
+from harness import isolation, ledger
+from harness.blocks import Block, BlockError
+from harness.cache import Cache
+from harness.doctree import Site
+from harness.pages import EXCLUDED_DIRECTORIES, Page, all_pages
+from harness.run import PageRun, Runner
+from harness.session import Host
+from harness.verdict import Failure
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("documentation")
+    group.addoption("--update", action="store_true", help="rewrite the pages' expected outputs and pictures")
+    group.addoption("--no-cache", action="store_true", help="judge every page, also those that passed unchanged")
+    group.addoption("--shuffle", metavar="SEED", help="run the pages in an order drawn from this seed")
+    group.addoption("--docs", default=str(ROOT / "docs"), metavar="DIR", help="the site's source directory")
+    group.addoption("--build", default=str(ROOT / "build"), metavar="DIR", help="where pages run and the ledger goes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Documentation(config), "documentation")
+
+
+class Documentation:
+    """The pages of one test process."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.docs = Path(config.getoption("--docs")).resolve()
+        self.build = Path(config.getoption("--build")).resolve()
+        self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        # Each process has a namespace of its own, so that the fixed ports on pages of two workers do not meet.
+        self.network = isolation.isolate()
+        self.site = Site(self.docs, self.build / "sphinx" / self.worker)
+        self.runner = Runner(
+            self.docs,
+            Host(self.build),
+            Cache(self.build / "cache", self.docs),
+            use_cache=not (config.getoption("--no-cache") or config.getoption("--update")),
+            update=config.getoption("--update"),
+        )
+        self.runs: dict[str, PageRun] = {}
+        self.records: dict[str, dict[str, Any]] = {}
+        self.unfinished: set[str] = set()
+        sybil = Sybil(
+            parsers=[self.parse],
+            pattern="*.md",
+            excludes=[f"{name}/**/*.md" for name in EXCLUDED_DIRECTORIES] + [f"{n}/*.md" for n in EXCLUDED_DIRECTORIES],
+            path=str(self.docs),
+            setup=lambda namespace: None,
+            teardown=self.end_page,
+        )
+        self._collect = sybil.pytest()
+
+    # ------------------------------------------------------------------------------------ page -> block
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Any:
+        if file_path.suffix == ".md" and file_path.is_relative_to(self.docs):
+            return self._collect(file_path, parent)
+        return None
+
+    def parse(self, document: Document) -> Iterable[Region]:
+        """Sybil's regions of a page: the page as a whole, each of its blocks, and its end."""
+        page = Page(self.docs, Path(document.path))
+        yield Region(0, 0, page, self.check_page)
+        try:
+            blocks = page.blocks
+        except BlockError:  # the check of the page says where and why
+            return
+        starts = [0]
+        for row in document.text.splitlines(keepends=True):
+            starts.append(starts[-1] + len(row))
+        for block in blocks:
+            yield Region(starts[block.line - 1], starts[block.end] - 1, block, self.judge_block)
+        if blocks:
+            yield Region(len(document.text), len(document.text), page, self.end_of_page)
+
+    # ------------------------------------------------------------------------------- block -> verdict
+
+    def run_of(self, example: Example) -> PageRun:
+        """The run to which an example belongs."""
+        if example.path not in self.runs:
+            run = self.runner.start(Page(self.docs, Path(example.path)))
+            self.runs[example.path] = example.namespace["run"] = run
+        return self.runs[example.path]
+
+    def check_page(self, example: Example) -> str | None:
+        page: Page = example.parsed
+        return _message(page, page_line(example), lambda: self.site.check(page))
+
+    def judge_block(self, example: Example) -> str | None:
+        run, block = self.run_of(example), example.parsed
+        if run.failed_at is not None:
+            pytest.skip(f"the block on line {run.failed_at} failed, and this one comes after it")
+
+        def judged() -> None:
+            run.judge(block)
+
+        try:
+            return _message(run.page, block.line, judged)
+        finally:
+            example.record = run.records[-1]
+
+    def end_of_page(self, example: Example) -> str | None:
+        run = self.run_of(example)
+        return _message(run.page, page_line(example), run.finish)
+
+    def end_page(self, namespace: dict[str, Any]) -> None:
+        if run := namespace.get("run"):
+            run.close()
+
+    # ------------------------------------------------------------------------------ verdict -> ledger
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Any:
+        report = yield
+        example = getattr(item, "example", None)
+        if report.when == "call" and example is not None:
+            page = Page(self.docs, Path(example.path))
+            report.user_properties.append(("page", page.name))
+            report.user_properties.append(("record", getattr(example, "record", None)))
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        found = dict(report.user_properties)
+        if self.worker != "main" or "page" not in found:
+            return
+        page = Page(self.docs, self.docs / f"{found['page']}.md")
+        entry = self.records.setdefault(
+            page.name, {"digest": page.digest, "date": ledger.now(), "seconds": 0.0, "blocks": []}
+        )
+        if found.get("record"):
+            entry["blocks"].append(found["record"])
+            entry["seconds"] = round(entry["seconds"] + found["record"]["seconds"], 4)
+        if not report.passed:
+            self.unfinished.add(page.name)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self.runner.host.close()
+        if self.worker != "main" or not self.records:
+            return
+        pages = all_pages(self.docs)
+        for name in self.unfinished & set(self.records):
+            self.records[name]["digest"] = ""  # a page that failed carries no badge
+        versions = ledger.versions()
+        for entry in self.records.values():
+            entry["versions"] = versions
+        path = Path(os.environ.get("GYMDOCS_LEDGER") or self.build / "ledger.json")
+        written = ledger.write(path, self.records, {page.name for page in pages}, self.network)
+        share = ledger.shown_share(written)
+        if share > ledger.MOST_SHOWN and set(self.records) == {page.name for page in pages}:
+            self.too_many_shown = f"{share:.1%} of the site's blocks are merely shown; at most {ledger.MOST_SHOWN:.0%} may be"
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    too_many_shown: str | None = None
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.network != isolation.ISOLATED:
+            terminalreporter.write_line(
+                f"The snippets' network is {self.network}. A snippet that reaches beyond this machine is refused in "
+                "Python only.",
+                yellow=True,
+            )
+        if self.too_many_shown:
+            terminalreporter.write_line(self.too_many_shown, red=True)
+
+    # ------------------------------------------------------------------------------------------ order
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        seed = self.config.getoption("--shuffle")
+        if seed is not None:
+            order: dict[Any, float] = {}
+            draw = random.Random(seed)
+            for item in items:
+                order.setdefault(item.parent, draw.random())
+            items.sort(key=lambda item: order[item.parent])
+
+
+def page_line(example: Example) -> int:
+    """The line of a region that stands for a page's start or end."""
+    return example.line
+
+
+def _message(page: Page, line: int, judge: Any) -> str | None:
+    """Run a judgement; what it fails with, headed by the page and line at fault."""
+    try:
+        judge()
+    except Failure as failure:
+        return f"{page.label}:{failure.line or line}: {failure.message}"
+    return None

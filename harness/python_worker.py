@@ -1,0 +1,113 @@
+"""The process in which a page's Python blocks run, one after the other, as in a reader's own interpreter.
+
+It is started as a script in the page's directory. Over two pipes it reads one JSON request a line and answers
+each with one JSON line. What a block prints, also from processes that it starts, goes to a file by the file
+descriptor, so that nothing is lost and nothing is mixed with the answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import json
+import linecache
+import os
+import sys
+import traceback
+import types
+from typing import Any
+
+HERE = __file__
+LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+_reached_for: list[str] = []
+
+
+def _watch_network(event: str, args: tuple[Any, ...]) -> None:
+    """Note every host beyond this machine that Python code asks for, also where the error is then swallowed."""
+    if event == "socket.getaddrinfo":
+        host = args[0]
+    elif event in ("socket.connect", "socket.sendto"):
+        host = args[1][0] if isinstance(args[1], tuple) else None  # a path is a socket of this machine
+    else:
+        return
+    if isinstance(host, bytes):
+        host = host.decode(errors="replace")
+    if host and not str(host).startswith(LOOPBACK) and host != os.uname().nodename:
+        _reached_for.append(str(host))
+        if os.environ.get("HARNESS_NETWORK") != "isolated":
+            raise PermissionError(f"a snippet may reach this machine only, not {host}")
+
+
+def _run(request: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
+    path, text = request["path"], request["text"]
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    try:
+        if request["language"] == "pycon":
+            return _doctest(request, namespace)
+        # Blank lines before the block give tracebacks the page's own line numbers.
+        code = compile("\n" * (request["line"] - 1) + request["source"], path, "exec", dont_inherit=True)
+        exec(code, namespace)
+    except BaseException as error:
+        return {"error": _traceback(error, path), "type": _names(error), "line": _line(error, path)}
+    return {}
+
+
+def _doctest(request: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
+    test = doctest.DocTestParser().get_doctest(
+        request["source"], {}, request["path"], request["path"], request["line"] - 1
+    )
+    test.globs = namespace
+    report = io.StringIO()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
+    runner.run(test, out=report.write, clear_globs=False)
+    if runner.failures:
+        return {"error": report.getvalue(), "type": ["AssertionError"], "line": request["line"]}
+    return {"doctest": runner.tries}
+
+
+def _traceback(error: BaseException, path: str) -> str:
+    trace = traceback.TracebackException.from_exception(error)
+    chain: traceback.TracebackException | None = trace
+    while chain is not None:
+        kept = [frame for frame in chain.stack if frame.filename != HERE]
+        chain.stack = traceback.StackSummary.from_list(kept)
+        chain = chain.__cause__ or chain.__context__
+    return "".join(trace.format())
+
+
+def _line(error: BaseException, path: str) -> int | None:
+    """The page's line at which an exception left it."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return error.lineno
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == path]
+    return lines[-1] if lines else None
+
+
+def _names(error: BaseException) -> list[str]:
+    return [each.__name__ for each in type(error).__mro__]
+
+
+def main(requests: int, answers: int) -> None:
+    """Serve requests from one file descriptor to another until the first is closed."""
+    sys.path[0] = ""  # the page's directory, as for `python`, instead of this script's
+    sys.argv = [""]
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = __builtins__
+    sys.modules["__main__"] = module
+    sys.addaudithook(_watch_network)
+    with os.fdopen(requests, encoding="utf-8") as incoming, os.fdopen(answers, "w", encoding="utf-8") as outgoing:
+        for row in incoming:
+            _reached_for.clear()
+            start = os.lseek(1, 0, os.SEEK_END)
+            answer = _run(json.loads(row), module.__dict__)
+            with contextlib.suppress(ValueError, OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            answer |= {"start": start, "reached_for": list(dict.fromkeys(_reached_for))}
+            outgoing.write(json.dumps(answer) + "\n")
+            outgoing.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,95 @@
+"""Refuse what a ``gym`` command would ignore in silence.
+
+NeMo Gym's commands take any ``+key=value`` and any key of a configuration file, and drop those that they do not
+know: ``+num_repeat=4`` exits with 0 and does nothing. `install` looks at a command line before the command runs
+and exits with `EXIT_CODE` and a message when the pinned command would not read what it is given.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+#: The exit status of a command that the harness refused: no command of NeMo Gym uses it.
+EXIT_CODE = 97
+
+
+def install(argv: list[str]) -> None:
+    """Check the command line ``argv``; exit with `EXIT_CODE` if a key in it would be ignored."""
+    problems = list(_problems(argv))
+    if problems:
+        for problem in problems:
+            print(f"harness: {problem}", file=sys.stderr)
+        print("harness: NeMo Gym would have ignored this in silence; mend the key or leave it out.", file=sys.stderr)
+        raise SystemExit(EXIT_CODE)
+
+
+def _problems(argv: list[str]) -> list[str]:
+    command, args, tokens = _parse(argv)
+    if command is None:
+        return []
+    from harness.consumers import gym_config
+
+    files = _config_files(args, tokens)
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    own = {path: text for path, text in texts.items() if not _ships_with_the_install(path)}
+    check = gym_config(command, texts.values())
+    found = [f"{path.name}:{p.line}: {p.message}" for path, text in own.items() for p in check(text)]
+    overrides = _overrides(tokens)
+    return found + [f"on the command line: {p.message}" for p in (check(overrides) if overrides else [])]
+
+
+def _parse(argv: list[str]) -> tuple[str | None, Any, list[str]]:
+    """The command's name, its parsed flags, and the ``key=value`` tokens beside them."""
+    from nemo_gym.cli.legacy import LEGACY
+    from nemo_gym.cli.main import COMMANDS, build_parser
+
+    program, words = Path(argv[0]).name, argv[1:]
+    if program != "gym":
+        words = [*LEGACY.get(program.removeprefix("nemo_gym_").removeprefix("ng_"), ["--help"]), *words]
+    if {"-h", "--help"} & set(words):
+        return None, None, []
+    try:
+        args, tokens = build_parser().parse_known_args(words)
+    except SystemExit:
+        raise SystemExit(2) from None  # argparse has said what is wrong
+    chosen = getattr(args, "_command", None)
+    name = next((name for name, command in COMMANDS.items() if command is chosen), None)
+    return name, args, [token for token in tokens if not token.startswith("-")]
+
+
+def _config_files(args: Any, tokens: list[str]) -> list[Path]:
+    """Every configuration file that the command line names, by ``--config``, an asset's flag or ``config_paths``."""
+    from nemo_gym.cli.main import _ASSETS, _asset_config_path
+    from nemo_gym.global_config import _resolve_under_cwd_or_install
+
+    names = list(getattr(args, "config", None) or [])
+    for flag in _ASSETS:
+        chosen = getattr(args, flag.replace("-", "_"), None)
+        for value in [chosen] if isinstance(chosen, str) else chosen or []:
+            try:
+                names.append(_asset_config_path(flag, value))
+            except (SystemExit, ValueError):
+                continue  # the command itself says that there is no such asset
+    for token in tokens:
+        if listed := re.fullmatch(r"\+*config_paths=\[(.*)\]", token, re.DOTALL):
+            names += [name.strip().strip("\"'") for name in listed[1].split(",")]
+    paths = [Path(_resolve_under_cwd_or_install(name)) for name in [*names, "env.yaml"]]
+    return list(dict.fromkeys(path.resolve() for path in paths if path.is_file()))
+
+
+def _ships_with_the_install(path: Path) -> bool:
+    from nemo_gym import PARENT_DIR
+
+    return path.is_relative_to(Path(PARENT_DIR).resolve())
+
+
+def _overrides(tokens: list[str]) -> str:
+    """The ``key.path=value`` tokens as one YAML text."""
+    from omegaconf import OmegaConf
+
+    dotted = [token.lstrip("+") for token in tokens if "=" in token and not token.startswith("~")]
+    # A value may be anything that Hydra reads: its keys are what is checked, as its type is by the command itself.
+    return OmegaConf.to_yaml(OmegaConf.from_dotlist(dotted)) if dotted else ""

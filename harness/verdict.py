@@ -1,0 +1,38 @@
+"""What the harness says of a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.update import Edit
+
+EXECUTED, VALIDATED, SHOWN, FAILED = "executed", "validated", "shown", "failed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A block's verdict.
+
+    ``kind`` is executed (it ran), validated (its consumer's own class, parser or configuration system took it) or
+    shown (neither, for the ``reason`` that the reader sees). ``how`` says in a few words what was done.
+    """
+
+    kind: str
+    how: str
+    reason: str | None = None
+
+
+class Failure(Exception):
+    """A block that would mislead a reader.
+
+    Args:
+        message: what was expected, what was found and how to mend it.
+        line: the page's line at fault, from 1; None stands for the block's first line.
+        edit: what ``--update`` would change in the page to mend it.
+    """
+
+    def __init__(self, message: str, line: int | None = None, edit: Edit | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.edit = edit
