@@ -28,24 +28,34 @@ from harness.verdict import EXECUTED, SHOWN, VALIDATED, Failure, Verdict
 Evaluator = Callable[[PageSession, Block], Verdict]
 
 
+def look(block: Block) -> None:
+    """What can be said of a block before anything runs.
+
+    Raises:
+        Failure: a language that nothing judges, or a skip without a reason.
+    """
+    if "shown" in block.options:
+        if not block.option("shown"):
+            raise Failure(
+                "`:shown:` has no reason: say, for the reader, why this block is neither run nor validated", block.line
+            )
+    elif block.language not in LANGUAGES:
+        what = f"the language {block.language!r} has no evaluator: {nearest(block.language, LANGUAGES)}"
+        if not block.language:
+            what = f"a block without a language: name one of {', '.join(sorted(LANGUAGES))} after the opening fence"
+        raise Failure(what + "; or show the block with `:shown: <reason>`", block.line)
+
+
 def judge(session: PageSession, block: Block) -> Verdict:
     """The verdict on one block of the session's page, after those above it.
 
     Raises:
         Failure: with the page's line and what to do.
     """
+    look(block)
     if "shown" in block.options:
-        reason = block.option("shown")
-        if not reason:
-            raise Failure("`:shown:` has no reason: say, for the reader, why this block is neither run nor validated")
-        return Verdict(SHOWN, "neither run nor validated", reason)
-    evaluator = LANGUAGES.get(block.language)
-    if evaluator is None:
-        what = f"the language {block.language!r} has no evaluator: {nearest(block.language, LANGUAGES)}"
-        if not block.language:
-            what = f"a block without a language: name one of {', '.join(sorted(LANGUAGES))} after the opening fence"
-        raise Failure(what + "; or show the block with `:shown: <reason>`")
-    verdict = evaluator(session, block)
+        return Verdict(SHOWN, "neither run nor validated", block.option("shown"))
+    verdict = LANGUAGES[block.language](session, block)
     session.refuse_network()
     return verdict
 
@@ -240,6 +250,8 @@ def run_bash(session: PageSession, block: Block) -> Verdict:
 def consume(session: PageSession, block: Block) -> Verdict:
     """Save a file, and give it, or a fragment of one, to the consumer that the block names."""
     name, whole = block.option("file"), block.option("part-of")
+    if whole and whole not in session.files:
+        raise Failure(f"a fragment of {whole!r}, but no block above shows that file: {nearest(whole, session.files)}")
     consumer = block.option("consumer") or _consumer_of(session, whole)
     if consumer is None:
         raise Failure(
@@ -252,8 +264,6 @@ def consume(session: PageSession, block: Block) -> Verdict:
         raise Failure("a YAML block without `:file: <name>` or `:part-of: <name>`: the reader must know where it goes")
     if name:
         session.write(name, block)
-    elif whole and whole not in session.files:
-        raise Failure(f"a fragment of {whole!r}, but no block above shows that file: {nearest(whole, session.files)}")
     found = session.host.consumer_problems(consumer, block.source, session.directory)
     if whole and not found:
         merged = _merged(session.directory / whole, block.source)

@@ -15,6 +15,7 @@ from harness import isolation, ledger
 from harness.blocks import Block, BlockError
 from harness.cache import Cache
 from harness.doctree import Site
+from harness.evaluators import look
 from harness.pages import EXCLUDED_DIRECTORIES, Page, all_pages
 from harness.run import PageRun, Runner
 from harness.session import Host
@@ -100,8 +101,15 @@ class Documentation:
         return self.runs[example.path]
 
     def check_page(self, example: Example) -> str | None:
+        """What can be said of a page before anything runs: how Sphinx reads it, and that its blocks can be judged."""
         page: Page = example.parsed
-        return _message(page, page_line(example), lambda: self.site.check(page))
+
+        def checked() -> None:
+            self.site.check(page)
+            for block in page.blocks:
+                look(block)
+
+        return _message(page, example.line, checked)
 
     def judge_block(self, example: Example) -> str | None:
         run, block = self.run_of(example), example.parsed
@@ -118,7 +126,7 @@ class Documentation:
 
     def end_of_page(self, example: Example) -> str | None:
         run = self.run_of(example)
-        return _message(run.page, page_line(example), run.finish)
+        return _message(run.page, example.line, run.finish)
 
     def end_page(self, namespace: dict[str, Any]) -> None:
         if run := namespace.get("run"):
@@ -189,11 +197,6 @@ class Documentation:
             for item in items:
                 order.setdefault(item.parent, draw.random())
             items.sort(key=lambda item: order[item.parent])
-
-
-def page_line(example: Example) -> int:
-    """The line of a region that stands for a page's start or end."""
-    return example.line
 
 
 def _message(page: Page, line: int, judge: Any) -> str | None:

@@ -8,6 +8,7 @@ descriptor, so that nothing is lost and nothing is mixed with the answers.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import doctest
 import io
 import json
@@ -19,6 +20,9 @@ import types
 from typing import Any
 
 HERE = __file__
+GYM_PACKAGES = frozenset(
+    {"nemo_gym", "resources_servers", "responses_api_agents", "responses_api_models", "environment_servers"}
+)
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 _reached_for: list[str] = []
 
@@ -37,6 +41,25 @@ def _watch_network(event: str, args: tuple[Any, ...]) -> None:
         _reached_for.append(str(host))
         if os.environ.get("HARNESS_NETWORK") != "isolated":
             raise PermissionError(f"a snippet may reach this machine only, not {host}")
+
+
+def _refuse_unknown_fields(path: str) -> None:
+    """Let a page's own code give NeMo Gym's classes only fields that they have: they drop others in silence."""
+    from pydantic.main import BaseModel
+
+    plain = BaseModel.__init__
+
+    def strict(self: BaseModel, /, **data: Any) -> None:
+        kind = type(self)
+        if sys._getframe(1).f_code.co_filename == path and kind.__module__.partition(".")[0] in GYM_PACKAGES:
+            known = {*kind.model_fields, *(info.alias for info in kind.model_fields.values() if info.alias)}
+            if unknown := sorted(set(data) - known):
+                near = difflib.get_close_matches(unknown[0], known, 1) or sorted(known)
+                raise TypeError(f"{kind.__name__} has no field {unknown[0]!r} and would ignore it: see {near}")
+        plain(self, **data)
+
+    strict.__pydantic_base_init__ = True  # pydantic's own mark of its constructor
+    BaseModel.__init__ = strict
 
 
 def _run(request: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
@@ -97,10 +120,13 @@ def main(requests: int, answers: int) -> None:
     sys.modules["__main__"] = module
     sys.addaudithook(_watch_network)
     with os.fdopen(requests, encoding="utf-8") as incoming, os.fdopen(answers, "w", encoding="utf-8") as outgoing:
-        for row in incoming:
+        for number, row in enumerate(incoming):
+            request = json.loads(row)
+            if number == 0 and "nemo_gym" in request["text"]:
+                _refuse_unknown_fields(request["path"])
             _reached_for.clear()
             start = os.lseek(1, 0, os.SEEK_END)
-            answer = _run(json.loads(row), module.__dict__)
+            answer = _run(request, module.__dict__)
             with contextlib.suppress(ValueError, OSError):
                 sys.stdout.flush()
                 sys.stderr.flush()

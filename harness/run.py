@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.blocks import Block
 from harness.cache import Cache
-from harness.evaluators import judge
+from harness.evaluators import judge, look
 from harness.pages import Page, all_pages, page_at
 from harness.session import Host, PageSession
 from harness.update import Edit, apply
@@ -125,6 +125,8 @@ class PageRun:
 
     def judge_all(self) -> None:
         """Judge every block of the page, and its end."""
+        for block in self.page.blocks:
+            look(block)
         for block in self.page.blocks:
             self.judge(block)
         self.finish()

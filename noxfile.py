@@ -1,0 +1,236 @@
+"""The project's commands, one session each.
+
+Every session installs from a lock with hashes and keeps its environment until that lock changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+from nox.project import dependency_groups
+
+nox.needs_version = ">=2026.4"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+# A session that cannot find its Python fails: a skipped one would read as a passed one.
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "tests", "docs"]
+
+ROOT = Path(__file__).parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+DOCS = Path("docs")
+BUILD = DOCS / "_build"
+# What every page's output depends on: a change of these starts a build from nothing.
+MACHINERY = ("docs/conf.py", "docs/_*/**/*", "harness/*.py", "pyproject.toml", "locks/docs.txt")
+SPHINX_OPTIONS = (
+    "-W",  # a warning fails the build
+    "-n",  # so does a reference to nothing
+    "--keep-going",  # every warning is shown, not only the first
+    "-j", "auto",  # as many processes as there are cores
+)  # fmt: skip
+
+# NeMo Gym's Python, and the release of it that the pinned NeMo Gym declares as its oldest. It runs on an
+# older 3.13 too, so uv is told to resolve for this one whichever 3.13 the machine has.
+PYTHON = "3.13"
+DECLARED_PYTHON = "3.13.14"
+# Prints which Python runs, which NeMo Gym is installed, and which is pinned.
+PROBE = """
+import platform
+from importlib.metadata import version
+from harness.pin import pinned_version
+print(platform.python_version().rpartition(".")[0], version("nemo-gym"), pinned_version())
+"""
+# Where a machine forbids bytecode, each process would compile all of NeMo Gym again, which doubles its start.
+KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
+
+# Lock: the oldest Python that it is compiled for.
+LOCKS = {"docs": "3.11", "tests": DECLARED_PYTHON, "lint": "3.11", "lock": "3.11"}
+# A lock that is held to the versions of another one: the site is judged with the Sphinx that builds it.
+CONSTRAINTS = {"tests": "docs"}
+COMPILE_OPTIONS = (
+    "--universal",  # one lock for every platform and newer Python
+    "--generate-hashes",
+    "--no-config",  # no index or setting of this machine's
+    "--custom-compile-command", "nox -s lock",
+)  # fmt: skip
+# Indexes and wheels of one machine's own must not reach a lock; None removes the variable.
+NOTHING_LOCAL = dict.fromkeys(("UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_CONSTRAINT"))
+# What a lock must not hold: a local build, a file, an address.
+NOT_PORTABLE = re.compile(r"==\S*\+|://|--(find-links|index-url|extra-index-url)|\s@\s")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build/html. Arguments go to sphinx-build."""
+    install(session, "docs")
+    output = BUILD / "html"
+    discard_stale(output)
+    session.run(
+        "sphinx-build",
+        "-b", "html",  # the published builder
+        *SPHINX_OPTIONS,
+        "-d", str(doctrees(output)),
+        *session.posargs,
+        str(DOCS),
+        str(output),
+    )  # fmt: skip
+    session.log(f"The site: {(ROOT / output / 'index.html').as_uri()}")
+
+
+@nox.session(name="docs-live")
+def docs_live(session: nox.Session) -> None:
+    """Serve the site and rebuild it on every save. Arguments go to sphinx-autobuild."""
+    install(session, "docs")
+    output = BUILD / "live"
+    discard_stale(output)
+    session.run(
+        "sphinx-autobuild",
+        "--host", "127.0.0.1",
+        "--port", "8080",  # the pages themselves use 8000 and 11000
+        "--re-ignore", r"/_build/|__pycache__",  # else each build starts the next one
+        "-n",  # warnings are shown, and the site is served all the same
+        "-d", str(doctrees(output)),
+        *session.posargs,
+        str(DOCS),
+        str(output),
+    )  # fmt: skip
+
+
+@nox.session(python=PYTHON)
+def tests(session: nox.Session) -> None:
+    """Judge every page and run all tests; `tests -- docs/PATH.md` judges one page. Arguments go to pytest."""
+    install_nemo_gym(session)
+    session.run("pytest", *session.posargs, env=KEEP_BYTECODE)
+
+
+@nox.session(python=PYTHON)
+def bench(session: nox.Session) -> None:
+    """Measure the harness and the live NeMo Gym. Arguments go to harness.bench."""
+    install_nemo_gym(session)
+    session.run("python", "-m", "harness.bench", *session.posargs, env=KEEP_BYTECODE)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check code, prose and locks; `lint -- --fix` mends what can be mended."""
+    install(session, "lint")
+    if stale := [name for name in LOCKS if not is_current(name)]:
+        session.error(f"locks/{stale[0]}.txt was not compiled from pyproject.toml as it is. Run: nox -s lock")
+    fix = ["--fix"] if "--fix" in session.posargs else []
+    session.run("ruff", "check", *fix)
+    session.run("ruff", "format", *([] if fix else ["--check"]))
+    session.run("codespell")
+    session.run("rumdl", "check", *fix, ".")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Compile pyproject.toml's groups into locks/; `lock -- --upgrade` takes the newest releases."""
+    install(session, "lock")
+    for name in LOCKS:
+        compile_lock(session, name)
+
+
+def install(session: nox.Session, name: str, *options: str) -> None:
+    """Bring the session's environment to exactly what ``locks/NAME.txt`` says.
+
+    A stamp in the environment holds the digest of the lock it was made from, so that nothing is
+    installed, or asked of an index, while the lock stays the same.
+    """
+    path = lock_path(name)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    stamp = Path(session.virtualenv.location, "lock.sha256")
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
+        return
+    stamp.unlink(missing_ok=True)
+    # sync, not install: what the lock no longer names goes.
+    session.run("uv", "pip", "sync", "--quiet", "--require-hashes", *options, str(path))
+    stamp.write_text(digest, encoding="utf-8")
+
+
+def install_nemo_gym(session: nox.Session) -> None:
+    """Install the tests' lock; fail unless what runs is Python 3.13 with the pinned NeMo Gym."""
+    install(session, "tests", "--python-version", DECLARED_PYTHON)
+    python, nemo_gym, pin = str(session.run("python", "-c", PROBE, silent=True, log=False)).split()
+    if (python, nemo_gym) != (PYTHON, pin):
+        session.error(
+            f"expected Python {PYTHON} with nemo-gym {pin}, as pyproject.toml pins it; found Python {python} "
+            f"with nemo-gym {nemo_gym} in {session.virtualenv.location}. Remove it and run again"
+        )
+
+
+def discard_stale(output: Path) -> None:
+    """Remove ``output`` and its parsed pages where an incremental build would leave them wrong.
+
+    That is when a page was added, renamed or removed (a redirect is not written over a page that is
+    still there), or when any of MACHINERY changed.
+    """
+    digest = hashlib.sha256()
+    pages = {path for path in DOCS.rglob("*.md") if BUILD not in path.parents}
+    machinery = {path for pattern in MACHINERY for path in Path().glob(pattern) if is_source(path)}
+    for path in sorted(pages | machinery):
+        digest.update(f"{path.as_posix()}\n".encode())
+        if path in machinery:
+            digest.update(path.read_bytes())
+    stamp = output.with_suffix(".sha256")
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest.hexdigest():
+        shutil.rmtree(output, ignore_errors=True)
+        shutil.rmtree(doctrees(output), ignore_errors=True)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(digest.hexdigest(), encoding="utf-8")
+
+
+def is_source(path: Path) -> bool:
+    """Say whether ``path`` is a file that somebody wrote, not one that a build or Python left there."""
+    return path.is_file() and BUILD not in path.parents and path.suffix != ".pyc"
+
+
+def doctrees(output: Path) -> Path:
+    """Return where the parsed pages behind ``output`` are kept: beside it, as they are not published."""
+    return output.with_name(f"{output.name}-doctrees")
+
+
+def lock_path(name: str) -> Path:
+    """Return the path of a lock, from the repository's root."""
+    return Path("locks", f"{name}.txt")
+
+
+def compile_lock(session: nox.Session, name: str) -> None:
+    """Compile one group into its lock; fail, and leave no lock, where it would not hold elsewhere."""
+    path = lock_path(name)
+    path.parent.mkdir(exist_ok=True)
+    constraint = ["--constraint", str(lock_path(CONSTRAINTS[name]))] if name in CONSTRAINTS else []
+    session.run(
+        "uv", "pip", "compile", "--quiet", *COMPILE_OPTIONS,
+        "--group", name,
+        "--python-version", LOCKS[name],
+        *constraint,
+        "--output-file", str(path),
+        *session.posargs,
+        env=NOTHING_LOCAL,
+    )  # fmt: skip
+    text = path.read_text(encoding="utf-8")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if NOT_PORTABLE.search(line):
+            path.unlink()
+            session.error(f"{path}:{number}: expected a release with hashes, found {line.strip()!r}")
+    path.write_text(f"{lock_header(name)}\n{text}", encoding="utf-8")
+
+
+def lock_header(name: str) -> str:
+    """Return a lock's first line, which changes with what the lock was compiled from."""
+    asked = [sorted(dependency_groups(PYPROJECT, name)), LOCKS[name], CONSTRAINTS.get(name)]
+    return f"# compiled from {hashlib.sha256(json.dumps(asked).encode()).hexdigest()}"
+
+
+def is_current(name: str) -> bool:
+    """Say whether a lock was compiled from pyproject.toml as it is."""
+    path = lock_path(name)
+    return path.exists() and path.read_text(encoding="utf-8").startswith(f"{lock_header(name)}\n")

@@ -1,0 +1,65 @@
+"""What the harness's tests share: a live NeMo Gym, and a way to judge a page that a test has changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.cache import Cache
+from harness.run import Runner
+from harness.session import Host
+from harness.verdict import Failure
+
+GOOD = Path(__file__).parent / "pages" / "good.md"
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory):
+    host = Host(tmp_path_factory.mktemp("host"))
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def runner(tmp_path: Path, host: Host) -> Runner:
+    (tmp_path / "docs").mkdir()
+    return Runner(tmp_path / "docs", host, Cache(tmp_path / "cache", tmp_path / "docs"), use_cache=False)
+
+
+@pytest.fixture
+def judge(runner: Runner) -> Callable[[str], Failure | None]:
+    """Judge the text of a page: the failure that it ends with, with its line set; None if it passes."""
+
+    def judge_text(text: str, name: str = "page") -> Failure | None:
+        from harness.pages import page_at
+
+        page = page_at(runner.docs, name)
+        page.path.parent.mkdir(parents=True, exist_ok=True)
+        page.path.write_text(text, encoding="utf-8")
+        run = runner.start(page)
+        try:
+            run.judge_all()
+        except Failure as failure:
+            failure.line = failure.line or run.failed_at
+            return failure
+        finally:
+            run.close()
+            judge_text.records = run.records
+        return None
+
+    return judge_text
+
+
+def line_of(text: str, what: str) -> int:
+    """The line, from 1, on which ``what`` first stands."""
+    return text[: text.index(what)].count("\n") + 1
+
+
+def without_blocks(text: str, *languages: str) -> str:
+    """A page without its fenced blocks of some languages, to keep a test quick."""
+    for language in languages:
+        text = re.sub(rf"^```(?:\{{code-block\}} )?{language}\n.*?^```\n", "", text, flags=re.DOTALL | re.MULTILINE)
+    return text
