@@ -160,15 +160,14 @@ def installed_index() -> str:
 def difference(committed: str, installed: str) -> str:
     """What stands in the committed index and not in the install, and the other way round; empty when nothing does."""
     lines = list(
-        difflib.unified_diff(
-            committed.splitlines(), installed.splitlines(), "committed", "installed", lineterm="", n=1
-        )
+        difflib.unified_diff(committed.splitlines(), installed.splitlines(), "committed", "installed", lineterm="", n=1)
     )
     more = len(lines) - SHOWN_DIFFERENCE
     return "\n".join([*lines[:SHOWN_DIFFERENCE], *([f"... and {more} lines more"] if more > 0 else [])])
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Write the index, or check it; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m harness.pin", description="Index the pinned NeMo Gym's symbols.")
     parser.add_argument("--check", action="store_true", help="fail when the committed index is not the install's")
     options = parser.parse_args(arguments)

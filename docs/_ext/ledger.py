@@ -1,0 +1,240 @@
+"""Show what the tests found: a line on every page, and the tables of ``reference/how-this-site-is-tested``.
+
+The tests write ``build/ledger.json`` (``GYMDOCS_LEDGER`` names another file). It is not committed. A build without
+one says so on every page, and so does a page that changed after the tests ran.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+SCHEMA = 1
+VERDICTS = ("executed", "validated", "shown", "failed")
+ABOUT_PAGE = "reference/how-this-site-is-tested"
+
+NO_LEDGER = "Built without a test ledger: nothing here is said to be tested."
+OUT_OF_DATE = "Not tested since this page last changed."
+NO_SNIPPETS = "No snippets on this page."
+
+Record = dict[str, Any]
+
+
+def locate(app: Sphinx, config: Config) -> None:
+    default = Path(app.confdir).parent / "build" / "ledger.json"
+    config.ledger_file = os.environ.get("GYMDOCS_LEDGER") or str(default)
+
+
+def load(config: Config) -> Record | None:
+    """The ledger that the tests wrote, or None where there is none.
+
+    Raises:
+        ExtensionError: the file is no ledger of the schema that this site reads.
+    """
+    path = Path(config.ledger_file)
+    return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+@cache
+def _read(path: Path, modified: int) -> Record:
+    """A ledger of that time: one build reads it once."""
+    try:
+        ledger = json.loads(path.read_text(encoding="utf-8"))
+        found = ledger["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExtensionError(f"{path.name}: not a test ledger ({error!r}). Delete it or run nox -s tests") from error
+    if found != SCHEMA:
+        raise ExtensionError(f"{path.name}: expected schema {SCHEMA}, found {found}. Run nox -s tests")
+    return ledger
+
+
+def digest(source: Path) -> str:
+    return hashlib.sha256(source.read_bytes()).hexdigest()
+
+
+def record_of(ledger: Record | None, docname: str, source: Path) -> Record | None:
+    """What the ledger says of just this text of the page, or None."""
+    record = (ledger or {}).get("pages", {}).get(docname)
+    return record if record and record["digest"] == digest(source) else None
+
+
+def counts(blocks: Iterable[Record]) -> Counter[str]:
+    return Counter(block["verdict"] for block in blocks)
+
+
+def against(versions: dict[str, str]) -> str:
+    """The versions as a reader says them: ``nemo-gym 0.7.0 on Python 3.13.0``."""
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items() if name != "python")
+    return f"{packages} on Python {versions['python']}" if "python" in versions else packages
+
+
+def page_line(ledger: Record | None, docname: str, source: Path) -> str:
+    """The one line that a page says of its own tests."""
+    if ledger is None:
+        return NO_LEDGER
+    record = record_of(ledger, docname, source)
+    if record is None:
+        return OUT_OF_DATE
+    found = counts(record["blocks"])
+    if not found:
+        return NO_SNIPPETS
+    total = found.total()
+    verdicts = ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
+    versions = against(record.get("versions") or ledger["versions"])
+    return f"{total} {'snippet' if total == 1 else 'snippets'}: {verdicts} against {versions}, {record['date'][:10]}."
+
+
+def _fingerprints(app: Sphinx, env: BuildEnvironment) -> dict[str, str]:
+    """What each page shows of the ledger, as one string a page: what changed here must be built again."""
+    ledger = load(app.config)
+    everything = json.dumps(ledger, sort_keys=True)
+    return {
+        docname: everything
+        if "ledger" in env.metadata.get(docname, {})
+        else page_line(ledger, docname, Path(env.doc2path(docname)))
+        for docname in env.found_docs
+    }
+
+
+def outdated(app: Sphinx, env: BuildEnvironment, added: set, changed: set, removed: set) -> list[str]:
+    shown = getattr(env, "ledger_shown", {})
+    return [docname for docname, now in _fingerprints(app, env).items() if shown.get(docname) != now]
+
+
+def remember(app: Sphinx, env: BuildEnvironment) -> None:
+    env.ledger_shown = _fingerprints(app, env)  # type: ignore[attr-defined]
+
+
+def add_to_page(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
+    if doctree is None or pagename not in app.env.found_docs:
+        return
+    context["ledger_line"] = page_line(load(app.config), pagename, Path(app.env.doc2path(pagename)))
+    context["ledger_page"] = ABOUT_PAGE if ABOUT_PAGE in app.env.found_docs else None
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[nodes.Node | str]], name: str) -> nodes.Node:
+    """A docutils table; a cell is text or a node."""
+    group = nodes.tgroup(cols=len(header))
+    group += [nodes.colspec(colwidth=1) for _ in header]
+    group += nodes.thead("", _row(header))
+    group += nodes.tbody("", *[_row(row) for row in rows])
+    return nodes.table("", group, classes=["ledger", name])
+
+
+def _row(cells: Sequence[nodes.Node | str]) -> nodes.row:
+    row = nodes.row()
+    for cell in cells:
+        content = nodes.Text(cell) if isinstance(cell, str) else cell
+        row += nodes.entry("", nodes.paragraph("", "", content))
+    return row
+
+
+def share(part: int, total: int) -> str:
+    return f"{part / total:.1%}" if total else "none"
+
+
+class LedgerDirective(SphinxDirective):
+    """A table drawn from the ledger; the page is built again when the ledger changes."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.metadata[self.env.docname]["ledger"] = "shown"
+        ledger = load(self.config)
+        return [nodes.paragraph("", NO_LEDGER) if ledger is None else self.draw(ledger)]
+
+    def draw(self, ledger: Record) -> nodes.Node:
+        raise NotImplementedError
+
+    def page(self, docname: str) -> nodes.Node:
+        """A link to a page of the ledger; its bare name when the site has no such page any more."""
+        if docname not in self.env.found_docs:
+            return nodes.literal("", docname)
+        link = addnodes.pending_xref(
+            "",
+            nodes.inline("", docname),
+            refdomain="std",
+            reftype="doc",
+            reftarget=f"/{docname}",
+            refdoc=self.env.docname,
+            refexplicit=True,
+            refwarn=True,
+        )
+        self.set_source_info(link)
+        return link
+
+    def state_of(self, ledger: Record, docname: str) -> str:
+        if docname not in self.env.found_docs:
+            return "no page any more"
+        if record_of(ledger, docname, Path(self.env.doc2path(docname))) is None:
+            return "changed since"
+        return ledger["pages"][docname]["date"][:10]
+
+
+class Totals(LedgerDirective):
+    """``{ledger-totals}``: how many snippets of the site were executed, validated, shown and failed."""
+
+    def draw(self, ledger: Record) -> nodes.Node:
+        found = counts(block for page in ledger["pages"].values() for block in page["blocks"])
+        total = found.total()
+        rows = [
+            ("Pages", str(len(ledger["pages"]))),
+            ("Snippets", str(total)),
+            *((verdict.capitalize(), f"{found[verdict]} ({share(found[verdict], total)})") for verdict in VERDICTS),
+            ("Against", against(ledger["versions"])),
+            ("Network", ledger["network"]),
+            ("Date", ledger["date"]),
+        ]
+        return table(("Of", "This site"), rows, "totals")
+
+
+class Pages(LedgerDirective):
+    """``{ledger-pages}``: the same for each page."""
+
+    def draw(self, ledger: Record) -> nodes.Node:
+        rows = []
+        for docname, record in sorted(ledger["pages"].items()):
+            found = counts(record["blocks"])
+            numbers = [str(found.total()), *(str(found[verdict]) for verdict in VERDICTS)]
+            rows.append([self.page(docname), *numbers, f"{record['seconds']:.1f}", self.state_of(ledger, docname)])
+        header = ("Page", "Snippets", *(verdict.capitalize() for verdict in VERDICTS), "Seconds", "Tested")
+        return table(header, rows, "pages")
+
+
+class Shown(LedgerDirective):
+    """``{ledger-shown}``: each snippet that is only shown, and why."""
+
+    def draw(self, ledger: Record) -> nodes.Node:
+        rows = [
+            (self.page(docname), str(block["line"]), block["language"], block["reason"] or "no reason given")
+            for docname, record in sorted(ledger["pages"].items())
+            for block in record["blocks"]
+            if block["verdict"] == "shown"
+        ]
+        if not rows:
+            return nodes.paragraph("", "None: every snippet was executed or validated.")
+        return table(("Page", "Line", "Language", "Why it is only shown"), rows, "shown")
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.add_config_value("ledger_file", "", "")
+    app.add_directive("ledger-totals", Totals)
+    app.add_directive("ledger-pages", Pages)
+    app.add_directive("ledger-shown", Shown)
+    app.connect("config-inited", locate)
+    app.connect("env-get-outdated", outdated)
+    app.connect("env-updated", remember)
+    app.connect("html-page-context", add_to_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

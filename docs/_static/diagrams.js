@@ -1,0 +1,27 @@
+// Draws each diagram, and draws it again when the reader changes between light and dark.
+"use strict";
+
+(function () {
+  const places = Array.from(document.querySelectorAll(".mermaid-diagram"));
+  const isDark = () => document.documentElement.dataset.theme === "dark";
+  let drawn;
+
+  async function draw() {
+    const dark = isDark();
+    if (dark === drawn) return;
+    drawn = dark;
+    mermaid.initialize({ startOnLoad: false, theme: dark ? "dark" : "neutral", securityLevel: "strict" });
+    for (const [index, place] of places.entries()) {
+      const source = place.querySelector("template.mermaid-source");
+      const code = source.content.textContent;
+      const { svg } = await mermaid.render(`diagram-${index}-${dark ? "dark" : "light"}`, code);
+      place.innerHTML = svg;
+      place.append(source);
+      // The place is the picture and carries the words: what is inside is not read out a second time.
+      place.firstElementChild.setAttribute("aria-hidden", "true");
+    }
+  }
+
+  draw();
+  new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+})();

@@ -1,0 +1,117 @@
+"""Sphinx's settings. ``nox -s docs`` builds with ``-W -n --keep-going``: a warning fails the build."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pygments.lexers.data import JsonLexer
+from sphinx.highlighting import lexers
+
+DOCS = Path(__file__).resolve().parent
+sys.path[:0] = [str(DOCS / "_ext"), str(DOCS.parent)]
+
+from harness.blocks import MYST_EXTENSIONS  # noqa: E402  (needs the path above)
+from harness.pin import pinned_version  # noqa: E402
+
+# -- What this is ------------------------------------------------------------------------------------------------
+
+project = "NeMo Gym Training Data Pipeline"
+author = "the documentation's contributors"
+release = pinned_version()  # of NeMo Gym: the site has no version of its own
+language = "en"
+
+# The one place from which the site learns its address. Unset, it claims none: no canonical links, no sitemap,
+# no OpenGraph addresses.
+site_url = os.environ.get("SITE_URL", "").strip()
+if site_url:
+    site_url = site_url.rstrip("/") + "/"
+    html_baseurl = site_url
+
+# -- Reading -----------------------------------------------------------------------------------------------------
+
+extensions = [
+    "myst_parser",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "notfound.extension",
+    "sphinx_llms_txt",
+    "sphinxext.rediraffe",
+    "sphinx.ext.githubpages",  # GitHub Pages leaves out _static without the .nojekyll that this writes
+    # docs/_ext:
+    "diagrams",
+    "exports",
+    "frontmatter",
+    "guard",
+    "ledger",
+    "mathml",
+    "redirects",
+    "snippets",
+    "source",
+]
+if site_url:
+    extensions += ["sphinxext.opengraph", "sphinx_sitemap"]
+
+exclude_patterns = ["_build", "_data", "_ext", "_static", "_templates", "downloads"]
+
+myst_enable_extensions = sorted(MYST_EXTENSIONS)
+myst_heading_anchors = 3  # ``[text](page.md#heading)`` reaches h1 to h3
+myst_all_links_external = False
+
+lexers["jsonl"] = JsonLexer()  # Pygments knows no such name; a row of JSON Lines is JSON
+
+# -- Looks -------------------------------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_logo = "_static/logo.svg"
+html_favicon = "_static/favicon.svg"
+html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
+html_show_sourcelink = False  # each page has a Markdown twin instead (exports)
+html_show_sphinx = False
+html_use_index = False  # no index entries: the search finds more
+html_math_renderer = "mathml"
+html_theme_options = {
+    "logo": {"text": project},
+    "show_toc_level": 2,
+    "navigation_with_keys": False,  # arrow keys belong to the reader
+    "header_links_before_dropdown": 5,
+    "navbar_persistent": ["search-button"],
+    "article_header_start": ["breadcrumbs"],
+    "secondary_sidebar_items": ["page-toc"],
+    "article_footer_items": ["page-tools"],
+    "footer_start": ["about-this-site"],
+    "footer_end": [],
+}
+html_context = {"default_mode": "auto"}
+
+# -- Extensions --------------------------------------------------------------------------------------------------
+
+# Copying a console block takes its commands without prompts, and leaves out what they print.
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"
+copybutton_here_doc_delimiter = "EOF"
+copybutton_selector = "div:not(.highlight-output) > div.highlight > pre"
+
+# 404.html is served for any address, so its links start at the site's root.
+notfound_urls_prefix = urlsplit(site_url).path or "/"
+
+llms_txt_title = f"{project} (NeMo Gym {release})"
+llms_txt_summary = (
+    f"From rollouts to training data with NeMo Gym {release}: collect, verify, curate, format and hand over to a "
+    "training framework. Each link is a page as Markdown."
+)
+llms_txt_uri_template = "{base_url}{docname}.md" if site_url else "{docname}.md"
+llms_txt_exclude = ["404"]
+
+ogp_site_url = site_url
+ogp_social_cards = {"enable": False}
+
+sitemap_url_scheme = "{link}"  # one language, one version
+sitemap_excludes = ["404.html", "search.html"]

@@ -1,0 +1,124 @@
+"""Each page's Markdown twin, notebook and script."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.site.conftest import Build, page
+
+BODY = """
+See [the other page](b.md) and {source}`nemo_gym.server_utils.ServerClient`.
+
+(a-target)=
+## Steps
+
+```python
+total = 0
+
+
+def nothing(): ...
+```
+
+:::::{note}
+Words in a note.
+
+```python
+total += 1
+```
+:::::
+
+```{code-block} yaml
+:file: configs/run.yaml
+:consumer: gym
+
+path: "a\\\\b"
+limit: 3
+```
+
+```{code-block} python
+:fails: ValueError
+
+raise ValueError
+```
+
+```{code-block} python
+:shown: it needs eight GPUs
+
+train()
+```
+
+```console
+$ gym list
+math
+```
+
+```python
+from pathlib import Path
+
+print(total, Path("configs/run.yaml").read_text())
+```
+
+```output
+1 path: "a\\\\b"
+limit: 3
+```
+
+```{mermaid}
+:alt: a leads to b
+
+flowchart LR
+  a --> b
+```
+"""
+
+
+def test_exports_of_a_page(build: Build, tmp_path: Path) -> None:
+    site = build({"a": page(BODY), "b": page("\nWords only.\n")})
+    assert site.warnings == ""
+    twin = site.read("a.md")
+    assert twin.startswith("# A page\n\n> How-to: Do one thing.\n>\n> For NeMo Gym ")
+    for gone in (":::", "{note}", "{code-block}", "{mermaid}", "{source}", "(a-target)=", ":file:", "content-type"):
+        assert gone not in twin
+    for kept in (
+        "```python\ntotal = 0\n\n\ndef nothing(): ...\n```",
+        "[the other page](b.md)",
+        "**Note**\n\nWords in a note.\n\n```python\ntotal += 1\n```",
+        '`configs/run.yaml`:\n\n```yaml\npath: "a\\\\b"\nlimit: 3\n```',
+        "Shown, not run: it needs eight GPUs\n\n```python\ntrain()\n```",
+        "```text\n1 path",
+        "a leads to b\n\n```mermaid\nflowchart LR",
+    ):
+        assert kept in twin, twin
+
+    book = json.loads(site.read("a.ipynb"))
+    code = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
+    assert [text.splitlines()[0] for text in code[:2]] == ["total = 0", "total += 1"]
+    assert len(code) == 4
+    assert "raise ValueError" not in "".join(code)
+
+    script = tmp_path / "run" / "a.py"
+    script.parent.mkdir()
+    script.write_text(site.read("a.py"), encoding="utf-8")
+    ast.parse(site.read("a.py"))
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    ran = subprocess.run(
+        [sys.executable, script.name], cwd=script.parent, env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == '1 path: "a\\\\b"\nlimit: 3\n\n'
+
+    html = site.read("a.html")
+    for name in ("a.md", "a.ipynb", "a.py"):
+        assert f'href="{name}" download' in html
+    assert 'href="b.ipynb"' not in site.read("b.html")  # nothing to run on it
+    assert not (site.html / "b.py").exists()
+
+
+def test_llms_txt_leads_to_the_twins(build: Build) -> None:
+    site = build({"guides/a": page("\nWords.\n", "A guide")})
+    assert "[A guide](guides/a.md)" in site.read("llms.txt")
+    assert (site.html / "guides" / "a.md").is_file()

@@ -1,0 +1,109 @@
+"""What the site says of its own tests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sphinx.errors import ExtensionError
+
+from tests.site.conftest import Build, page
+
+ABOUT = page("\n```{ledger-totals}\n```\n\n```{ledger-pages}\n```\n\n```{ledger-shown}\n```\n")
+PAGES = {
+    "a": page("\n```python\nprint()\n```\n"),
+    "b": page("\nWords.\n"),
+    "c": page("\nOther words.\n"),
+    "tests": ABOUT,
+}
+VERSIONS = {"nemo-gym": "0.7.0", "python": "3.13.0"}
+
+
+def block(verdict: str, reason: str | None = None) -> dict[str, Any]:
+    return {
+        "line": 11,
+        "end": 13,
+        "language": "python",
+        "verdict": verdict,
+        "how": "ran",
+        "reason": reason,
+        "seconds": 0.01,
+    }
+
+
+def record(text: str, *blocks: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "digest": hashlib.sha256(text.encode()).hexdigest(),
+        "date": "2026-11-21T05:00:00Z",
+        "seconds": 1.25,
+        "versions": VERSIONS,
+        "blocks": list(blocks),
+    }
+
+
+def write(folder: Path, pages: dict[str, Any], **other: Any) -> None:
+    ledger = {
+        "schema": 1,
+        "date": "2026-11-21T05:00:00Z",
+        "versions": VERSIONS,
+        "network": "isolated",
+        "pages": pages,
+        **other,
+    }
+    (folder / "ledger.json").write_text(json.dumps(ledger), encoding="utf-8")
+
+
+A = record(PAGES["a"], block("executed"), block("executed"), block("shown", "needs eight GPUs"), block("validated"))
+
+
+def test_each_page_says_what_was_tested(build: Build, tmp_path: Path) -> None:
+    write(tmp_path, {"a": A, "b": record(PAGES["b"]), "c": record("an older text", block("executed"))})
+    site = build(PAGES)
+    assert site.warnings == ""
+    assert (
+        "4 snippets: 2 executed, 1 validated, 1 shown against nemo-gym 0.7.0 on Python 3.13.0, 2026-11-21."
+    ) in site.read("a.html")
+    assert "No snippets on this page." in site.read("b.html")
+    assert "Not tested since this page last changed." in site.read("c.html")
+
+
+def test_tables_come_from_the_ledger(build: Build, tmp_path: Path) -> None:
+    write(tmp_path, {"a": A, "gone": record("", block("failed"))})
+    html = build(PAGES).read("tests.html")
+    cells = " ".join(html.split())
+    for part in ("<p>2 (40.0%)</p>", "<p>1 (20.0%)</p>", "<p>isolated</p>", "<p>needs eight GPUs</p>"):
+        assert part in cells
+    assert 'href="a.html"' in cells
+    assert "no page any more" in cells
+
+
+def test_without_a_ledger_the_site_says_so(build: Build) -> None:
+    site = build(PAGES)
+    assert site.warnings == ""
+    for name in PAGES:
+        assert "Built without a test ledger" in site.read(f"{name}.html")
+    assert site.read("tests.html").count("Built without a test ledger") == 4
+    assert "executed" not in site.read("a.html")
+
+
+def test_a_changed_ledger_builds_the_pages_concerned_again(build: Build, tmp_path: Path) -> None:
+    write(tmp_path, {"a": A, "b": record(PAGES["b"])})
+    before = build(PAGES)
+    times = {name: (before.html / f"{name}.html").stat().st_mtime_ns for name in PAGES}
+    write(tmp_path, {"a": record(PAGES["a"], block("executed")), "b": record(PAGES["b"])})
+    after = build(PAGES)
+    assert "1 snippet: 1 executed against" in after.read("a.html")
+    rebuilt = {name for name in PAGES if (after.html / f"{name}.html").stat().st_mtime_ns != times[name]}
+    assert rebuilt == {"a", "tests"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "not a test ledger"), ('{"schema": 2}', "expected schema 1, found 2")]
+)
+def test_a_file_that_is_no_ledger_fails(build: Build, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "ledger.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ExtensionError, match=said):
+        build(PAGES)
