@@ -41,6 +41,7 @@ extensions = [
     "sphinxext.rediraffe",
     "sphinx.ext.githubpages",  # GitHub Pages leaves out _static without the .nojekyll that this writes
     # docs/_ext:
+    "chains",
     "diagrams",
     "exports",
     "frontmatter",
@@ -58,7 +59,6 @@ exclude_patterns = ["_build", "_data", "_ext", "_static", "_templates", "downloa
 
 myst_enable_extensions = sorted(MYST_EXTENSIONS)
 myst_heading_anchors = 3  # ``[text](page.md#heading)`` reaches h1 to h3
-myst_all_links_external = False
 
 lexers["jsonl"] = JsonLexer()  # Pygments knows no such name; a row of JSON Lines is JSON
 

@@ -8,11 +8,13 @@ import os
 import platform
 import shutil
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.pages import Page, page_at
+from harness.pages import Page, upstream
+from harness.verdict import Failure
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,39 +35,52 @@ def _surroundings() -> str:
     return _digest([*harness, *pins]) + platform.python_version() + platform.machine()
 
 
+@dataclass(frozen=True)
+class Passed:
+    """A page that passed: when, as the ledger writes it, and the ledger's records of its blocks."""
+
+    date: str
+    records: list[dict[str, Any]]
+
+
 class Cache:
     """Verdicts and output files of pages that passed.
 
     Args:
         directory: where they are kept.
-        docs: the site's source directory, for the pages that others start from.
     """
 
-    def __init__(self, directory: Path, docs: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.docs = docs
 
     def key(self, page: Page) -> str:
-        """What the verdicts on a page depend on: its text and downloads, what it starts from, and what judges it."""
-        before = self.key(page_at(self.docs, page.starts_from)) if page.starts_from else ""
-        parts = [page.name, page.digest, _digest([*page.downloads, *page.images]), before, _surroundings()]
+        """What the verdicts on a page depend on: its text and downloads, what it starts from, and what judges it.
+
+        Raises:
+            Failure: it starts from a page that does not exist, or in the end from itself.
+        """
+        parts = [_surroundings()]
+        for each in [page, *upstream(page)]:
+            parts += [each.name, each.digest, _digest([*each.downloads, *each.images])]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
-    def verdicts(self, page: Page) -> dict[int, dict[str, Any]] | None:
-        """The records of a page's blocks by their lines, if the page passed just as it is now."""
-        path = self.directory / f"{self.key(page)}.json"
+    def passed(self, page: Page) -> Passed | None:
+        """When the page passed just as it is now, and the records of its blocks; None if it never did."""
         try:
-            records = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            path = self.directory / f"{self.key(page)}.json"
+            return Passed(**json.loads(path.read_text(encoding="utf-8")))
+        except (Failure, OSError, ValueError, TypeError):  # a page that cannot be followed has not passed
             return None
-        return {record["line"]: record for record in records}
 
     def files(self, page: Page) -> Path | None:
         """The files that a passed page left, for a page that starts from them."""
-        path = self.directory / f"{self.key(page)}.files"
+        try:
+            path = self.directory / f"{self.key(page)}.files"
+        except Failure:  # it cannot be followed itself
+            return None
         return path if path.is_dir() else None
 
-    def keep(self, page: Page, records: list[dict[str, Any]], directory: Path | None) -> None:
+    def keep(self, page: Page, passed: Passed, directory: Path | None) -> None:
         """Keep a page that passed; its files too, where ``directory`` is given."""
         self.directory.mkdir(parents=True, exist_ok=True)
         base = self.directory / self.key(page)
@@ -75,4 +90,4 @@ class Cache:
             shutil.copytree(directory, unfinished, symlinks=True)
             shutil.rmtree(base.with_suffix(".files"), ignore_errors=True)
             unfinished.replace(base.with_suffix(".files"))
-        base.with_suffix(".json").write_text(json.dumps(records), encoding="utf-8")
+        base.with_suffix(".json").write_text(json.dumps(asdict(passed)), encoding="utf-8")

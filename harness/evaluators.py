@@ -55,6 +55,8 @@ def judge(session: PageSession, block: Block) -> Verdict:
     look(block)
     if "shown" in block.options:
         return Verdict(SHOWN, "neither run nor validated", block.option("shown"))
+    if block.language != "output":
+        session.printed = None  # an output block shows what the block right above it printed
     verdict = LANGUAGES[block.language](session, block)
     session.refuse_network()
     return verdict
@@ -94,10 +96,12 @@ def _hand_on(session: PageSession, block: Block, printed: str) -> None:
     blocks = session.page.blocks
     following = blocks[blocks.index(block) + 1 :]
     if printed and not (following and following[0].language == "output"):
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", printed))])
+        shown = f"{fence}output\n{printed}\n{fence}"
         raise Failure(
             "it prints, but no output block follows. Put this under it (or run the tests with --update):\n"
-            f"    ```output\n{_indent(printed)}\n    ```",
-            edit=Edit(block.end + 1, block.end + 1, f"\n```output\n{printed}\n```"),
+            + _indent(shown),
+            edits=[Edit(block.end + 1, block.end + 1, "\n" + shown, block.end)],
         )
     session.printed, session.printed_by = printed, block
 
@@ -108,17 +112,17 @@ def compare_output(session: PageSession, block: Block) -> Verdict:
         raise Failure("an output block, but the block above it is none that prints")
     printed, by = session.printed, session.printed_by
     session.printed = None
-    _compare(block.source, printed, block.source_line)
+    _compare(block.source, printed, block.source_line, block)
     return Verdict(EXECUTED, f"is what the block on line {by.line} printed")
 
 
-def _compare(want: str, got: str, line: int) -> None:
+def _compare(want: str, got: str, line: int, block: Block) -> None:
     if says_nothing(want):
         raise Failure("the expected output is `...` alone, which any output would match: show some of it", line)
     if not matches(want, got):
         hint = "Correct the page, put `...` for a part that varies, or run the tests with --update."
-        edit = Edit(line, line + len(want.splitlines()), normalise(got))
-        raise Failure(f"the output differs. {hint}\n{difference(want, got)}", line, edit)
+        edit = Edit(line, line + want.removesuffix("\n").count("\n") + bool(want), normalise(got), block.end)
+        raise Failure(f"the output differs. {hint}\n{difference(want, got)}", line, [edit])
 
 
 # ---------------------------------------------------------------------------------------------- console
@@ -134,7 +138,7 @@ class Command:
     output_line: int
 
 
-_HERE_DOCUMENT = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
+_HERE_DOCUMENT = re.compile(r"(?<!<)<<-?\s*(['\"]?)(\w+)\1")
 
 
 def commands_of(block: Block) -> list[Command]:
@@ -154,8 +158,9 @@ def commands_of(block: Block) -> list[Command]:
         while at < len(lines) and (words[-1].endswith("\\") or lines[at].startswith("> ")):
             words.append(lines[at].removeprefix("> "))
             at += 1
-        if here := _HERE_DOCUMENT.search("\n".join(words)):
-            while at < len(lines) and words[-1].strip() != here[2]:
+        here = _HERE_DOCUMENT.search("\n".join(words))
+        if here and here[2] in map(str.strip, lines[at:]):  # without its end it is a shift, such as ``1 << n``
+            while words[-1].strip() != here[2]:
                 words.append(lines[at])
                 at += 1
         output_start = at
@@ -176,19 +181,27 @@ def run_console(session: PageSession, block: Block) -> Verdict:
     if "terminal" in block.options:
         return _keep_running(session, block, commands)
     installs = 0
+    wrong: list[Failure] = []
     for command in commands:
         if is_install(command.text):
             check_install(command.text, command.line)
             installs += 1
             continue
         wanted = block.option("fails") if command is commands[-1] else None
-        _run_command(session, command, int(wanted) if wanted else 0)
+        try:
+            _run_command(session, block, command, int(wanted) if wanted else 0)
+        except Failure as failure:
+            if not failure.edits:
+                raise
+            wrong.append(failure)  # the commands after it run all the same: --update needs what they print too
+    if wrong:
+        raise Failure(wrong[0].message, wrong[0].line, [edit for each in wrong for edit in each.edits])
     if installs == len(commands):
         return Verdict(VALIDATED, "held against the lock of the test environment")
     return Verdict(EXECUTED, f"ran in the page's shell ({len(commands) - installs} of {len(commands)} commands)")
 
 
-def _run_command(session: PageSession, command: Command, wanted: int) -> None:
+def _run_command(session: PageSession, block: Block, command: Command, wanted: int) -> None:
     try:
         status, output = session.shell(command.text)
     except Timeout as error:
@@ -203,7 +216,7 @@ def _run_command(session: PageSession, command: Command, wanted: int) -> None:
         said = f"exited with {status}" + (f", not with {wanted} as `:fails:` says" if wanted else "")
         raise Failure(f"`{_short(command.text)}` {said}:\n{_indent(_tail(output))}", command.line)
     if command.output.strip():
-        _compare(command.output, output, command.output_line)
+        _compare(command.output, output, command.output_line, block)
 
 
 def _keep_running(session: PageSession, block: Block, commands: list[Command]) -> Verdict:
@@ -217,8 +230,8 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
     try:
         ready = terminal.wait_until(lambda output: could_still_match(command.output, output), TIMEOUT / 2)
     except Timeout as error:
-        got = str(error)
-        raise Failure(f"it never printed what the page shows under it.\n{difference(command.output, got)}", command.output_line) from None
+        found = difference(command.output, str(error))
+        raise Failure(f"it never printed what the page shows under it.\n{found}", command.output_line) from None
     if not ready:
         raise Failure(
             f"`{_short(command.text)}` ended (exit status {terminal.process.returncode}) instead of staying "

@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -20,8 +21,9 @@ LOCK = Path(__file__).parent.parent / "locks" / "tests.txt"
 _INSTALLERS = re.compile(r"^(?:uv pip|pip|pip3|python3? -m pip|uv tool|pipx) install\b")
 _ENVIRONMENTS = re.compile(r"^(?:uv venv\b|python[\d.]* -m venv\b|(?:source|\.) \S*bin/activate$)")
 
-#: Options of `pip install` and `uv pip install` that take a value.
-_WITH_VALUE = {"--python", "-p", "--python-version", "--index-url", "--extra-index-url", "-r", "--requirement"}
+#: Options of `pip install` and `uv pip install` that do not change what is installed; the second take a value.
+_PLAIN = {"-U", "--upgrade", "-q", "--quiet"}
+_WITH_VALUE = {"-p", "--python", "--python-version"}
 
 
 def is_install(command: str) -> bool:
@@ -40,18 +42,17 @@ def check_install(command: str, line: int) -> None:
     """Refuse an install command that would give the reader something else than what the pages are tested with.
 
     Raises:
-        Failure: a distribution that the lock does not have, or a version that it does not have.
+        Failure: a distribution, or a version of one, that the lock does not have; another Python; or more than one
+            plain command, of which the rest would not run.
     """
-    words = shlex.split(command, comments=True)
+    words = _words(command, line)
     _check_python(words, line)
     if not _INSTALLERS.match(command):
         return
-    names = words[words.index("install") + 1 :]
-    skip = False
+    names = _names(words[words.index("install") + 1 :], line)
+    if not names:
+        raise Failure(f"`{command}` names no distribution that can be held against the lock", line)
     for word in names:
-        if skip or word.startswith("-"):
-            skip = not skip and word in _WITH_VALUE
-            continue
         try:
             requirement = Requirement(word)
         except InvalidRequirement as error:
@@ -67,10 +68,40 @@ def check_install(command: str, line: int) -> None:
             raise Failure(f"`{word}`: the pages are tested with {requirement.name} {version}", line)
 
 
+def _words(command: str, line: int) -> list[str]:
+    """The words of a plain command; `--option=value` are two."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in lexer:
+        if not word.strip("();<>|&"):
+            raise Failure(
+                f"`{word}` in an install command, which is checked, not run: give each a `$ ` line as one command, "
+                "and quote requirements",
+                line,
+            )
+        words += word.split("=", 1) if word.startswith("--") else [word]
+    return words
+
+
+def _names(words: list[str], line: int) -> list[str]:
+    """The requirements among the arguments of an install command."""
+    names: list[str] = []
+    arguments = iter(words)
+    for word in arguments:
+        if word in _WITH_VALUE:
+            next(arguments, None)
+        elif not word.startswith("-"):
+            names.append(word)
+        elif word not in _PLAIN:
+            raise Failure(f"`{word}`: with this option, the lock does not say what would be installed", line)
+    return names
+
+
 def _check_python(words: list[str], line: int) -> None:
     """The Python that a command asks for must be one with which the pages are tested."""
     tested = f"{sys.version_info.major}.{sys.version_info.minor}"
-    asked = [after for word, after in zip(words, words[1:], strict=False) if word in ("--python", "--python-version", "-p")]
+    asked = [after for word, after in pairwise(words) if word in ("--python", "--python-version", "-p")]
     asked += [match[1] for word in words[:1] if (match := re.fullmatch(r"python(\d+\.\d+)", word))]
     for version in asked:
         if re.fullmatch(r"\d+(\.\d+)*", version) and not SpecifierSet(f"=={tested}.*").contains(version):

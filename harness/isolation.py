@@ -6,18 +6,19 @@ that a page starts can leave; and the kernel counts what tries, so that a swallo
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import fcntl
 import os
 import socket
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 #: What this process is told by the one that started it: "isolated", or why it is not.
 VARIABLE = "HARNESS_NETWORK"
 ISOLATED = "isolated"
 
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _IFF_UP = 1
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
 
@@ -29,8 +30,8 @@ def isolate() -> str:
         ``"isolated"``, or ``"open: <why>"`` where the system does not allow it.
     """
     try:
-        _unshare()
-        _loopback_up()
+        _try_in_another_process()
+        _enter()
     except OSError as error:
         state = f"open: this system allows no network namespace ({error.strerror or error})"
     else:
@@ -39,25 +40,31 @@ def isolate() -> str:
     return state
 
 
+def _try_in_another_process() -> None:
+    """See that all of it works, since one half of it, a namespace whose loopback stays down, cannot be undone."""
+    tried = subprocess.run([sys.executable, "-IS", __file__], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        raise OSError(tried.stderr.strip())
+
+
+def _enter() -> None:
+    _unshare()
+    _loopback_up()
+
+
 def _unshare() -> None:
     """A network namespace, through a user namespace where the rights for one are missing."""
-    if _call_unshare(_CLONE_NEWNET):
+    if not hasattr(os, "unshare"):
+        raise OSError("it is not Linux")
+    with contextlib.suppress(PermissionError):
+        os.unshare(os.CLONE_NEWNET)
         return
     uid, gid = os.getuid(), os.getgid()
-    if not _call_unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
     # Root inside stands for the user outside, as `unshare -r` has it: files keep their owner.
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-
-
-def _call_unshare(flags: int) -> bool:
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        return libc.unshare(flags) == 0
-    except (AttributeError, OSError):  # no Linux
-        return False
 
 
 def _loopback_up() -> None:
@@ -75,13 +82,12 @@ def attempts() -> int:
     """
     if os.environ.get(VARIABLE) != ISOLATED:
         return 0
-    count = 0
-    table = _counters(Path("/proc/thread-self/net/snmp").read_text())
-    count += table.get("Ip", {}).get("OutNoRoutes", 0) + table.get("Udp", {}).get("NoPorts", 0)
-    for line in Path("/proc/thread-self/net/snmp6").read_text().splitlines() if Path("/proc/thread-self/net/snmp6").exists() else []:
-        name, value = line.split()
-        if name == "Ip6OutNoRoutes":
-            count += int(value)
+    network = Path("/proc/thread-self/net")
+    table = _counters((network / "snmp").read_text())
+    count = table["Ip"]["OutNoRoutes"] + table["Udp"]["NoPorts"]
+    with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+        table6 = dict(line.split() for line in (network / "snmp6").read_text().splitlines())
+        count += int(table6["Ip6OutNoRoutes"]) + int(table6["Udp6NoPorts"])
     return count
 
 
@@ -91,3 +97,10 @@ def _counters(text: str) -> dict[str, dict[str, int]]:
         names[0].rstrip(":"): dict(zip(names[1:], map(int, values[1:]), strict=True))
         for names, values in zip(lines[::2], lines[1::2], strict=True)
     }
+
+
+if __name__ == "__main__":
+    try:
+        _enter()
+    except OSError as error:
+        sys.exit(error.strerror or str(error))

@@ -15,8 +15,9 @@ SCHEMA = 1
 #: The largest share of blocks that may be shown without being run or validated.
 MOST_SHOWN = 0.02
 
-#: The distributions whose versions a verdict depends on first of all.
-JUDGED_WITH = ("nemo-gym", "sybil", "pytest", "sphinx")
+#: The distribution whose behaviour the pages describe, and those that judge them.
+DESCRIBED = "nemo-gym"
+JUDGED_WITH = (DESCRIBED, "sybil", "pytest", "sphinx")
 
 
 def now() -> str:
@@ -25,8 +26,13 @@ def now() -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what judged."""
+    """The versions of what judged, and of what was judged against."""
     return {"python": platform.python_version()} | {name: version(name) for name in JUDGED_WITH}
+
+
+def versions_of_a_page() -> dict[str, str]:
+    """What a page's verdicts are against, as its foot names it."""
+    return {name: found for name, found in versions().items() if name in (DESCRIBED, "python")}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -34,8 +40,8 @@ def load(path: Path) -> dict[str, Any]:
     try:
         ledger = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        ledger = {}
-    return ledger if ledger.get("schema") == SCHEMA else {"schema": SCHEMA, "pages": {}}
+        ledger = None
+    return ledger if isinstance(ledger, dict) and ledger.get("schema") == SCHEMA else {"schema": SCHEMA, "pages": {}}
 
 
 def write(path: Path, pages: dict[str, dict[str, Any]], existing: set[str], network: str) -> dict[str, Any]:

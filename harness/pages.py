@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from harness.blocks import Block, find
+from harness.verdict import Failure
 
 #: Pages that are built but hold no reader's work: Sphinx's own, and what only search engines read.
 EXCLUDED_DIRECTORIES = frozenset({"_build", "_ext", "_data", "_static", "_templates", "downloads"})
@@ -43,18 +44,28 @@ class Page:
         return os.path.relpath(self.path, self.docs.parent)
 
     @cached_property
+    def source(self) -> bytes:
+        """The page's file, read once: what is judged is what a verdict is on, whatever is saved meanwhile."""
+        return self.path.read_bytes()
+
+    @cached_property
     def text(self) -> str:
-        return self.path.read_text(encoding="utf-8")
+        return self.source.decode().replace("\r\n", "\n")
 
     @property
     def digest(self) -> str:
         """SHA-256 of the page's source: a ledger's record counts for just this text."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return hashlib.sha256(self.source).hexdigest()
 
     @cached_property
     def front_matter(self) -> dict[str, Any]:
+        """What the page says of itself before its title; nothing where that is broken, of which Sphinx warns."""
         found = _FRONT_MATTER.match(self.text)
-        return (yaml.safe_load(found[1]) or {}) if found else {}
+        try:
+            values = yaml.safe_load(found[1]) if found else None
+        except yaml.YAMLError:
+            values = None
+        return values if isinstance(values, dict) else {}
 
     @property
     def starts_from(self) -> str | None:
@@ -65,29 +76,47 @@ class Page:
     def blocks(self) -> list[Block]:
         return find(self.text)
 
-    def _linked(self, pattern: re.Pattern[str]) -> list[Path]:
-        names = (next(filter(None, found.groups())) for found in pattern.finditer(self.text))
-        paths = (
-            self.docs / name.lstrip("/") if name.startswith("/") else self.path.parent / name
-            for name in names
-            if "://" not in name
-        )
-        return list(dict.fromkeys(Path(os.path.normpath(path)) for path in paths))
+    def _linked(self, pattern: re.Pattern[str]) -> dict[Path, int]:
+        lines: dict[Path, int] = {}
+        for found in pattern.finditer(self.text):
+            name = next(filter(None, found.groups()))
+            if "://" not in name:
+                path = self.docs / name.lstrip("/") if name.startswith("/") else self.path.parent / name
+                lines.setdefault(Path(os.path.normpath(path)), self.text.count("\n", 0, found.start()) + 1)
+        return lines
 
     @property
-    def downloads(self) -> list[Path]:
-        """The site's files that a reader saves from this page, by its ``{download}`` links."""
+    def downloads(self) -> dict[Path, int]:
+        """The site's files that a reader saves from this page, by its ``{download}`` links, with their lines."""
         return self._linked(_DOWNLOAD)
 
     @property
-    def images(self) -> list[Path]:
-        """The site's pictures on this page."""
+    def images(self) -> dict[Path, int]:
+        """The site's pictures on this page, with the lines on which they first stand."""
         return self._linked(_IMAGE)
 
 
 def page_at(docs: Path, name: str) -> Page:
     """The page of that name."""
     return Page(docs, docs / f"{name}.md")
+
+
+def upstream(page: Page) -> list[Page]:
+    """The pages on whose files a page builds, the nearest first.
+
+    Raises:
+        Failure: one of them does not exist, or they go in a circle.
+    """
+    chain = [page]
+    while (name := chain[-1].starts_from) is not None:
+        before = page_at(page.docs, name)
+        if not before.path.is_file():
+            raise Failure(f"`starts-from: {name}` in {chain[-1].label}: there is no such page", 1)
+        if before in chain:
+            way = " -> ".join(each.name for each in [*chain, before])
+            raise Failure(f"`starts-from` goes in a circle, so that no page can be the first: {way}", 1)
+        chain.append(before)
+    return chain[1:]
 
 
 def all_pages(docs: Path) -> list[Page]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,11 @@ import pytest
 from sybil import Document, Example, Region, Sybil
 
 from harness import isolation, ledger
-from harness.blocks import Block, BlockError
+from harness.blocks import BlockError
 from harness.cache import Cache
 from harness.doctree import Site
 from harness.evaluators import look
-from harness.pages import EXCLUDED_DIRECTORIES, Page, all_pages
+from harness.pages import EXCLUDED_DIRECTORIES, Page, all_pages, page_at
 from harness.run import PageRun, Runner
 from harness.session import Host
 from harness.verdict import Failure
@@ -25,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the documentation's tests."""
     group = parser.getgroup("documentation")
     group.addoption("--update", action="store_true", help="rewrite the pages' expected outputs and pictures")
     group.addoption("--no-cache", action="store_true", help="judge every page, also those that passed unchanged")
@@ -34,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Judge the pages in this run."""
     config.pluginmanager.register(Documentation(config), "documentation")
 
 
@@ -44,20 +48,24 @@ class Documentation:
         self.config = config
         self.docs = Path(config.getoption("--docs")).resolve()
         self.build = Path(config.getoption("--build")).resolve()
-        self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        self.worker = getattr(config, "workerinput", {}).get("workerid", "main")
+        if config.getoption("dist", "no") == "load":
+            config.option.dist = "loadfile"  # the blocks of a page belong together
         # Each process has a namespace of its own, so that the fixed ports on pages of two workers do not meet.
         self.network = isolation.isolate()
         self.site = Site(self.docs, self.build / "sphinx" / self.worker)
         self.runner = Runner(
             self.docs,
-            Host(self.build),
-            Cache(self.build / "cache", self.docs),
+            Host(self.build if self.worker == "main" else self.build / self.worker),
+            Cache(self.build / "cache"),
             use_cache=not (config.getoption("--no-cache") or config.getoption("--update")),
             update=config.getoption("--update"),
         )
+        self.pages: dict[str, Page] = {}
         self.runs: dict[str, PageRun] = {}
         self.records: dict[str, dict[str, Any]] = {}
-        self.unfinished: set[str] = set()
+        self.passed: Counter[str] = Counter()
+        self.parts: dict[str, int] = {}
         sybil = Sybil(
             parsers=[self.parse],
             pattern="*.md",
@@ -77,15 +85,15 @@ class Documentation:
 
     def parse(self, document: Document) -> Iterable[Region]:
         """Sybil's regions of a page: the page as a whole, each of its blocks, and its end."""
-        page = Page(self.docs, Path(document.path))
+        page = self.pages[document.path] = Page(self.docs, Path(document.path))
         yield Region(0, 0, page, self.check_page)
         try:
             blocks = page.blocks
         except BlockError:  # the check of the page says where and why
             return
         starts = [0]
-        for row in document.text.splitlines(keepends=True):
-            starts.append(starts[-1] + len(row))
+        for row in document.text.split("\n"):
+            starts.append(starts[-1] + len(row) + 1)
         for block in blocks:
             yield Region(starts[block.line - 1], starts[block.end] - 1, block, self.judge_block)
         if blocks:
@@ -96,7 +104,7 @@ class Documentation:
     def run_of(self, example: Example) -> PageRun:
         """The run to which an example belongs."""
         if example.path not in self.runs:
-            run = self.runner.start(Page(self.docs, Path(example.path)))
+            run = self.runner.start(self.pages[example.path])
             self.runs[example.path] = example.namespace["run"] = run
         return self.runs[example.path]
 
@@ -126,6 +134,7 @@ class Documentation:
 
     def end_of_page(self, example: Example) -> str | None:
         run = self.run_of(example)
+        run.rewrite()
         return _message(run.page, example.line, run.finish)
 
     def end_page(self, namespace: dict[str, Any]) -> None:
@@ -139,33 +148,44 @@ class Documentation:
         report = yield
         example = getattr(item, "example", None)
         if report.when == "call" and example is not None:
-            page = Page(self.docs, Path(example.path))
-            report.user_properties.append(("page", page.name))
-            report.user_properties.append(("record", getattr(example, "record", None)))
+            page = self.pages[example.path]
+            found = {
+                "page": page.name,
+                "digest": page.digest,
+                "date": self.run_of(example).date,
+                "parts": len(example.document.regions),
+                "record": getattr(example, "record", None),
+                "network": self.network,
+            }
+            report.user_properties.append(("documentation", found))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        found = dict(report.user_properties)
-        if self.worker != "main" or "page" not in found:
+        found = dict(report.user_properties).get("documentation")
+        if self.worker != "main" or found is None:
             return
-        page = Page(self.docs, self.docs / f"{found['page']}.md")
+        name = found["page"]
         entry = self.records.setdefault(
-            page.name, {"digest": page.digest, "date": ledger.now(), "seconds": 0.0, "blocks": []}
+            name, {"digest": found["digest"], "date": found["date"], "seconds": 0.0, "blocks": []}
         )
-        if found.get("record"):
+        if found["record"]:
             entry["blocks"].append(found["record"])
             entry["seconds"] = round(entry["seconds"] + found["record"]["seconds"], 4)
-        if not report.passed:
-            self.unfinished.add(page.name)
+        self.parts[name] = found["parts"]
+        self.passed[name] += report.passed
+        if found["network"] != isolation.ISOLATED:
+            self.network = found["network"]  # a worker's own may be open where this process's is not
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self.runner.host.close()
         if self.worker != "main" or not self.records:
             return
         pages = all_pages(self.docs)
-        for name in self.unfinished & set(self.records):
-            self.records[name]["digest"] = ""  # a page that failed carries no badge
-        versions = ledger.versions()
+        self.pack_chains(pages)
+        for name, entry in self.records.items():
+            if self.passed[name] < self.parts[name]:
+                entry["digest"] = ""  # a page that failed, or that was not followed to its end, carries no badge
+        versions = ledger.versions_of_a_page()
         for entry in self.records.values():
             entry["versions"] = versions
         path = Path(os.environ.get("GYMDOCS_LEDGER") or self.build / "ledger.json")
@@ -174,6 +194,13 @@ class Documentation:
         if share > ledger.MOST_SHOWN and set(self.records) == {page.name for page in pages}:
             self.too_many_shown = f"{share:.1%} of the site's blocks are merely shown; at most {ledger.MOST_SHOWN:.0%} may be"
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pack_chains(self, pages: list[Page]) -> None:
+        """Leave the files of each page from which others start as an archive, which the site offers to readers."""
+        for page in {page_at(self.docs, page.starts_from) for page in pages if page.starts_from}:
+            files = self.runner.cache.files(page) if page.path.is_file() else None
+            if files is not None:
+                shutil.make_archive(str(self.build / "chains" / page.name), "zip", files)
 
     too_many_shown: str | None = None
 

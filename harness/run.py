@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness import ledger
 from harness.blocks import Block
-from harness.cache import Cache
+from harness.cache import Cache, Passed
 from harness.evaluators import judge, look
-from harness.pages import Page, all_pages, page_at
+from harness.pages import Page, all_pages, upstream
 from harness.session import Host, PageSession
 from harness.update import Edit, apply
 from harness.verdict import FAILED, Failure
@@ -40,54 +42,60 @@ class Runner:
 
     def start(self, page: Page) -> PageRun:
         """A run of ``page``, nothing of it judged yet."""
-        known = self.cache.verdicts(page) if self.use_cache else None
-        return PageRun(page, self, known)
+        return PageRun(page, self, self.cache.passed(page) if self.use_cache else None)
 
-    def wanted_files(self, page: Page) -> bool:
-        """Whether another page starts from this one's files."""
-        return any(other.starts_from == page.name for other in all_pages(self.docs))
+    @cached_property
+    def starting_points(self) -> frozenset[str]:
+        """The names of the pages from whose files others start."""
+        return frozenset(page.starts_from for page in all_pages(self.docs) if page.starts_from)
 
-    def files_of(self, name: str) -> Path:
-        """The files that the page ``name`` leaves: kept from an earlier run, or made by running it now.
+    def files_before(self, page: Page) -> Path | None:
+        """The files from which a page starts: kept from an earlier run, or made by following the page before it now.
 
         Raises:
-            Failure: there is no such page, or it fails.
+            Failure: there is no such page, it fails, or the pages go in a circle.
         """
-        page = page_at(self.docs, name)
-        if not page.path.is_file():
-            raise Failure(f"`starts-from: {name}`: there is no such page", 1)
-        kept = self.cache.files(page) if self.use_cache else None
-        if kept is None:
-            run = PageRun(page, self, None)
-            try:
-                run.judge_all()
-            except Failure as failure:
-                raise Failure(f"this page starts from {page.label}, which fails: {failure.message}", 1) from None
-            finally:
-                run.close()
-            kept = self.cache.files(page)
-        return kept
+        chain = upstream(page)
+        if not chain:
+            return None
+        before = chain[0]
+        kept = self.cache.files(before) if self.use_cache else None
+        if kept is not None:
+            return kept
+        run = PageRun(before, self, None)
+        try:
+            run.judge_all()
+        except Failure as failure:
+            place = f"{before.label}:{failure.line or run.failed_at or 1}"
+            raise Failure(f"this page starts from a page that fails: {place}: {failure.message}", 1) from None
+        finally:
+            run.close()
+        return run.session.directory
 
 
 @dataclass
 class PageRun:
-    """One run of one page. ``known`` are its verdicts, if it passed before just as it is."""
+    """One run of one page. ``known`` is what it came to before, if it passed just as it is."""
 
     page: Page
     runner: Runner
-    known: dict[int, dict[str, Any]] | None
+    known: Passed | None
     records: list[dict[str, Any]] = field(default_factory=list)
     failed_at: int | None = None
     edits: list[Edit] = field(default_factory=list)
+    started: str = field(default_factory=ledger.now)
     _session: PageSession | None = None
+
+    @property
+    def date(self) -> str:
+        """When its verdicts were reached, as the ledger writes it."""
+        return self.known.date if self.known else self.started
 
     @property
     def session(self) -> PageSession:
         """The page's session, begun when its first block is judged."""
         if self._session is None:
-            before = self.page.starts_from
-            files = self.runner.files_of(before) if before else None
-            self._session = PageSession(self.page, self.runner.host, files)
+            self._session = PageSession(self.page, self.runner.host, self.runner.files_before(self.page))
         return self._session
 
     def judge(self, block: Block) -> dict[str, Any]:
@@ -96,20 +104,23 @@ class PageRun:
         Raises:
             Failure: the block would mislead a reader.
         """
-        if self.known is not None and block.line in self.known:
-            record = self.known[block.line]
+        if self.known is not None:
+            record = next(record for record in self.known.records if record["line"] == block.line)
             self.records.append(record)
             return record
         started = time.perf_counter()
+        kind, how, reason = FAILED, "the harness could not judge it", None
+        self.failed_at = block.line  # until it has passed, whatever is raised
         try:
             verdict = judge(self.session, block)
             kind, how, reason = verdict.kind, verdict.how, verdict.reason
+            self.failed_at = None
         except Failure as failure:
-            kind, how, reason = FAILED, failure.message.splitlines()[0], None
-            if failure.edit is None or not self.runner.update:
-                self.failed_at = block.line
+            how = failure.message.splitlines()[0]
+            if not (failure.edits and self.runner.update):
                 raise
-            self.edits.append(failure.edit)
+            self.edits += failure.edits
+            self.failed_at = None
         finally:
             record = {
                 "line": block.line,
@@ -137,27 +148,31 @@ class PageRun:
         Raises:
             Failure: a picture on the page is not the one that its snippets draw.
         """
-        apply(self.page.path, self.edits)
-        if self.known is not None or self.failed_at is not None or self.edits:
+        if self.known is not None or self.failed_at is not None:
             return
         if self.page.blocks:
             self._check_pictures()
             self.session.refuse_network()
-        if len(self.records) == len(self.page.blocks):
-            files = self.session.directory if self.page.blocks and self.runner.wanted_files(self.page) else None
-            self.runner.cache.keep(self.page, self.records, files)
+        if len(self.records) == len(self.page.blocks) and not self.edits:
+            files = self.session.directory if self.page.name in self.runner.starting_points else None
+            self.runner.cache.keep(self.page, Passed(self.date, self.records), files)
+
+    def rewrite(self) -> None:
+        """Put what was printed in place of what the page says (``--update``)."""
+        if self.edits:
+            apply(self.page.path, self.edits)
 
     def _check_pictures(self) -> None:
-        for shown in self.page.images:
+        for shown, line in self.page.images.items():
             drawn = self.session.directory / shown.name
             if shown.suffix not in DRAWN or not drawn.is_file():
                 continue
             if shown.is_file() and shown.read_bytes() == drawn.read_bytes():
                 continue
             if self.runner.update:
+                shown.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(drawn, shown)
                 continue
-            line = self.page.text[: self.page.text.index(shown.name)].count("\n") + 1
             raise Failure(
                 f"the picture {shown.name} on the page is not the one that the page's snippets draw: run the tests "
                 "with --update and commit it",

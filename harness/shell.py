@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -40,7 +41,7 @@ class Shell:
         status_read, status_write = os.pipe()
         self.status = status_read
         self.process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc", "-c", f'while read -r line; do eval "$line"; done; exit 0'],
+            ["bash", "--noprofile", "--norc", "-c", 'while read -r line; do eval "$line"; done; exit 0'],
             cwd=directory,
             env=dict(environment),
             stdin=subprocess.PIPE,
@@ -60,7 +61,9 @@ class Shell:
         """
         self.script.write_text(command + "\n", encoding="utf-8")
         start = self.log.stat().st_size
-        line = f'. "{self.script}" </dev/null >>"{self.log}" 2>&1; echo "$?" >&{self.status_fd}\n'
+        # What the command starts must not hold the status pipe: its end says that the shell itself has ended.
+        closed = f"{self.status_fd}>&-"
+        line = f'. "{self.script}" </dev/null >>"{self.log}" 2>&1 {closed}; echo "$?" >&{self.status_fd}\n'
         try:
             self.process.stdin.write(line.encode())
             self.process.stdin.flush()
@@ -140,6 +143,25 @@ def stop(process: subprocess.Popen, patience: float = 5.0) -> None:
             process.wait(wait)
         except subprocess.TimeoutExpired:
             continue
+    else:
+        _wait_for_group(process.pid, patience)
     if process.stdin is not None:
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # a line that a shell which has ended never read
+            process.stdin.close()
     process.poll()
+
+
+def _wait_for_group(group: int, patience: float) -> None:
+    """Wait until no process of a group that was killed is alive: only then are its ports free."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and _is_alive(group):
+        time.sleep(0.01)
+
+
+def _is_alive(group: int) -> bool:
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            state, _, its_group = entry.read_text().rpartition(")")[2].split()[:3]
+            if its_group == str(group) and state != "Z":
+                return True
+    return False

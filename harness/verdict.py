@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.update import Edit
@@ -28,11 +29,11 @@ class Failure(Exception):
     Args:
         message: what was expected, what was found and how to mend it.
         line: the page's line at fault, from 1; None stands for the block's first line.
-        edit: what ``--update`` would change in the page to mend it.
+        edits: what ``--update`` would change in the page to mend it.
     """
 
-    def __init__(self, message: str, line: int | None = None, edit: Edit | None = None) -> None:
+    def __init__(self, message: str, line: int | None = None, edits: Iterable[Edit] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.line = line
-        self.edit = edit
+        self.edits = list(edits)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,9 @@ _OPTION = re.compile(r"\s*:(?P<key>[\w-]+):\s*(?P<value>.*)")
 _TARGET = re.compile(r"\([\w-]+\)=")
 _SOURCE_ROLE = re.compile(r"\{source\}`(?:(?P<text>[^`<]*?)\s*<(?P<target>[^`>]+)>|(?P<name>[^`<]+))`")
 _ICON_ROLE = re.compile(r"\{(?:octicon|material-[a-z]+|fa[a-z]*)\}`[^`]*`\s*")
-_OTHER_ROLE = re.compile(r"\{[\w:-]+\}`(?P<text>[^`<]+?)(?:\s*<(?P<target>[^`>]+)>)?`")
+_OPEN_ROLE = re.compile(r"\{[\w:-]+\}`[^`]*\Z")
+_PICTURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
+_OTHER_ROLE = re.compile(r"\{(?P<role>[\w:-]+)\}`(?P<text>[^`<]+?)(?:\s*<(?P<target>[^`>]+)>)?`")
 
 #: Directives whose body is nothing that a reader of Markdown could read.
 _DROPPED = frozenset({"toctree"})
@@ -167,27 +169,39 @@ def _caption(block: Block) -> str:
     notes = {
         "file": "`{}`:",
         "part-of": "In `{}`:",
-        "terminal": "In a terminal of its own, {}:",
+        "terminal": "{} (leave it running):",
         "shown": "Shown, not run: {}",
     }
     return "".join(note.format(block.option(key)) + "\n\n" for key, note in notes.items() if block.option(key))
 
 
-def split(text: str, known: dict[str, Symbol], version: str) -> list[str | Block]:
+@dataclass(frozen=True)
+class Links:
+    """Where the links of a page lead once it is exported.
+
+    ``symbols`` are those of the pinned release, for what ``{source}`` names; ``file`` gives the address, as seen
+    from the page, of a file that the site copies: a download or a picture.
+    """
+
+    symbols: Mapping[str, Symbol]
+    version: str
+    file: Callable[[str], str]
+
+
+def split(text: str, links: Links) -> list[str | Block]:
     """A page's lines as plain Markdown, with each snippet whole in its place.
 
     Args:
         text: the page's MyST source, front matter included.
-        known: the pinned release's symbols, for what ``{source}`` names.
-        version: the release.
+        links: where its links lead.
 
     Raises:
         BlockError: the page holds a directive that the harness does not know.
     """
-    return list(_parts(text, known, version))
+    return list(_parts(text, links))
 
 
-def _parts(text: str, known: dict[str, Symbol], version: str) -> Iterator[str | Block]:
+def _parts(text: str, links: Links) -> Iterator[str | Block]:
     blocks = {block.line: block for block in find(text)}
     values, _ = frontmatter.read(text)
     start = text.count("\n", 0, _front_matter_end(text))
@@ -205,17 +219,20 @@ def _parts(text: str, known: dict[str, Symbol], version: str) -> Iterator[str | 
             yield block
             yield ""
         elif directive:
-            heading, number = _directive(directive, lines, number)
+            heading, number = _directive(directive, lines, number, links)
             yield from heading
         elif _CLOSE.fullmatch(line) or _PLAIN_DIVISION.fullmatch(line):
             yield ""
         elif _TARGET.fullmatch(line) or line.startswith("%"):
             continue
         else:
-            yield _roles(line, known, version)
+            while _OPEN_ROLE.search(line) and number < len(lines):  # a role goes on in the next line
+                line += f"\n{lines[number]}"
+                number += 1
+            yield _linked(line, links)
             if not titled and line.startswith("# "):
                 titled = True
-                yield from _about(values, version)
+                yield from _about(values, links.version)
 
 
 def _front_matter_end(text: str) -> int:
@@ -232,7 +249,7 @@ def _about(values: dict, version: str) -> Iterator[str]:
     yield f"> For NeMo Gym {version}."
 
 
-def _directive(opened: re.Match[str], lines: list[str], number: int) -> tuple[list[str], int]:
+def _directive(opened: re.Match[str], lines: list[str], number: int, links: Links) -> tuple[list[str], int]:
     """What stands for a directive's first lines, and the index of the line after them."""
     name, argument = opened["name"], opened["argument"].strip()
     options = {}
@@ -249,7 +266,7 @@ def _directive(opened: re.Match[str], lines: list[str], number: int) -> tuple[li
         return ["", options.get("alt", ""), "", f"```mermaid\n{source_lines}\n```", ""], end + 1
     title = _ICON_ROLE.sub("", argument) or (name.capitalize() if name in _ADMONITIONS else "")
     if name in ("figure", "image"):
-        return ["", f"![{options.get('alt', '')}]({argument})", ""], number
+        return ["", f"![{options.get('alt', '')}]({links.file(argument)})", ""], number
     if name == "list-table" or not title or name in ("grid", "div"):
         return [""], number
     if "link" in options and title:
@@ -258,17 +275,41 @@ def _directive(opened: re.Match[str], lines: list[str], number: int) -> tuple[li
     return ["", f"**{title}**", ""], number
 
 
-def _roles(line: str, known: dict[str, Symbol], version: str) -> str:
+def _linked(text: str, links: Links) -> str:
+    """Prose with its roles as plain Markdown, and with addresses that hold in the built site."""
+
     def source_link(found: re.Match[str]) -> str:
         name = (found["target"] or found["name"]).strip()
-        text = found["text"] or f"`{name.rpartition('.')[2]}`"
-        return f"[{text}]({source.address(known[name], version)})" if name in known else text
+        shown = found["text"] or f"`{name.rpartition('.')[2]}`"
+        symbol = links.symbols.get(name)
+        return f"[{shown}]({source.address(symbol, links.version)})" if symbol else shown
 
     def other(found: re.Match[str]) -> str:
-        target = found["target"]
-        return f"[{found['text']}]({target})" if target else f"`{found['text']}`"
+        target = found["target"] or found["text"]
+        if found["role"] == "download":
+            return f"[{found['text']}]({links.file(target)})"
+        return f"[{found['text']}]({target})" if found["target"] else f"`{found['text']}`"
 
-    return _OTHER_ROLE.sub(other, _ICON_ROLE.sub("", _SOURCE_ROLE.sub(source_link, line)))
+    def picture(found: re.Match[str]) -> str:
+        return f"![{found['alt']}]({links.file(found['path'])})"
+
+    text = _SOURCE_ROLE.sub(source_link, text)
+    text = _OTHER_ROLE.sub(other, _ICON_ROLE.sub("", text))
+    return _PICTURE.sub(picture, text)
+
+
+def _links(app: Sphinx, pagename: str) -> Links:
+    env = app.env
+
+    def file(target: str) -> str:
+        name, _ = env.relfn2path(target, pagename)
+        # Sphinx keys downloads by path and pictures by text.
+        for folder, copied in (("_downloads", env.dlfiles.get(Path(name))), ("_images", env.images.get(name))):
+            if copied:
+                return posixpath.relpath(f"{folder}/{copied[1]}", posixpath.dirname(pagename) or ".")
+        return target
+
+    return Links(source.index(app.config), app.config.release, file)
 
 
 def write(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
@@ -279,9 +320,8 @@ def write(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
     if page.suffix != ".md" or pagename == "404":
         return
     text = page.read_text(encoding="utf-8")
-    known = source.index(app.config)
     try:
-        parts = split(text, known, app.config.release)
+        parts = split(text, _links(app, pagename))
     except BlockError as error:
         logger.warning(error.message, location=(pagename, error.line), type="exports")
         return

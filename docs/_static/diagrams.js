@@ -10,7 +10,13 @@
     const dark = isDark();
     if (dark === drawn) return;
     drawn = dark;
-    mermaid.initialize({ startOnLoad: false, theme: dark ? "dark" : "neutral", securityLevel: "strict" });
+    mermaid.initialize({
+      startOnLoad: false,
+      securityLevel: "strict",
+      theme: dark ? "dark" : "neutral",
+      // The dark theme's own label background is too light for its text.
+      themeVariables: dark ? { edgeLabelBackground: "#14181e" } : {},
+    });
     for (const [index, place] of places.entries()) {
       const source = place.querySelector("template.mermaid-source");
       const code = source.content.textContent;

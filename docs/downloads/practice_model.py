@@ -132,6 +132,7 @@ def tokens_of(text: str) -> list[str]:
 
 
 def token_id(token: str) -> int:
+    """The id of a token: two bytes of its digest, so that every process has the same vocabulary."""
     return int.from_bytes(hashlib.sha256(token.strip().encode()).digest()[:2])
 
 
@@ -231,6 +232,7 @@ class PracticeModel:
 
 
 def log_sum(answers: list[Answer]) -> float:
+    """The logarithm of the unnormalised probability of all `answers` together."""
     return math.log(sum(math.exp(answer.logit) for answer in answers))
 
 
@@ -257,7 +259,7 @@ def sample(answers: list[Answer], temperature: float, top_p: float, uniform: flo
         if mass >= top_p * sum(weights):
             break
     threshold = uniform * mass
-    for answer, weight in zip(ranked, kept):
+    for answer, weight in zip(ranked, kept, strict=False):
         threshold -= weight
         if threshold < 0:
             return answer, weight / mass
@@ -266,7 +268,7 @@ def sample(answers: list[Answer], temperature: float, top_p: float, uniform: flo
 
 def unscripted(messages: list[Message], tools: list[dict[str, Any]], known: bool) -> Reply:
     """The documented answer to a conversation that the script says nothing about."""
-    if known or messages and messages[-1].role == "tool":
+    if known or (messages and messages[-1].role == "tool"):
         return Reply(DONE)
     if not tools:
         return Reply(UNKNOWN)
@@ -331,6 +333,7 @@ def digest(*parts: Any) -> str:
 
 
 def answer_responses(model: PracticeModel, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer POST /v1/responses: reasoning, message and calls as items of the output."""
     messages = from_responses(body)
     reply = model.reply(messages, body, body.get("max_output_tokens"))
     name = digest(messages, reply)
@@ -374,6 +377,7 @@ def answer_responses(model: PracticeModel, body: dict[str, Any]) -> dict[str, An
 
 
 def answer_chat(model: PracticeModel, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer POST /v1/chat/completions; with log-probabilities and token ids where they are asked for."""
     messages = from_chat(body)
     reply = model.reply(messages, body, body.get("max_completion_tokens") or body.get("max_tokens"))
     name = digest(messages, reply)
@@ -392,7 +396,7 @@ def answer_chat(model: PracticeModel, body: dict[str, Any]) -> dict[str, Any]:
     finish = "length" if reply.cut else "tool_calls" if reply.calls else "stop"
     choice: dict[str, Any] = {"index": 0, "finish_reason": finish, "message": message}
     if body.get("logprobs"):
-        entries = [dict(zip(("token", "logprob"), pair)) for pair in token_log_probs(reply, body)]
+        entries = [{"token": token, "logprob": value} for token, value in token_log_probs(reply, body)]
         choice["logprobs"] = {"content": [{**entry, "bytes": None, "top_logprobs": []} for entry in entries]}
     completion = envelope(f"chatcmpl-{name}", "chat.completion", choice, messages, reply, body)
     if body.get("return_token_ids"):
@@ -402,6 +406,7 @@ def answer_chat(model: PracticeModel, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer_completions(model: PracticeModel, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer POST /v1/completions: the prompt is matched as one message."""
     messages = [Message("user", body["prompt"])]
     reply = model.reply(messages, body, body.get("max_tokens"))
     choice: dict[str, Any] = {"index": 0, "text": reply.text, "finish_reason": "length" if reply.cut else "stop"}
@@ -415,6 +420,7 @@ def answer_completions(model: PracticeModel, body: dict[str, Any]) -> dict[str, 
 
 
 def answer_tokenize(_: PracticeModel, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer POST /tokenize: the token ids of a conversation, as a prompt."""
     ids = prompt_token_ids(from_chat(body))
     return {"count": len(ids), "max_model_len": 32768, "tokens": ids}
 
@@ -429,6 +435,7 @@ def token_log_probs(reply: Reply, body: dict[str, Any]) -> list[tuple[str, float
 def envelope(
     name: str, kind: str, choice: dict[str, Any], messages: list[Message], reply: Reply, body: dict[str, Any]
 ) -> dict[str, Any]:
+    """What all completions have around their one choice."""
     used, written = len(prompt_token_ids(messages)), len(reply.tokens())
     usage = {"prompt_tokens": used, "completion_tokens": written, "total_tokens": used + written}
     model = body.get("model", "practice")
@@ -461,6 +468,7 @@ class RowError(Exception):
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines. Raises RowError with file and line for one that is not JSON."""
     rows = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
@@ -531,12 +539,17 @@ def calls_of(row: dict[str, Any], field_name: str | None) -> list[dict[str, Any]
     for name in [field_name] if field_name else CALLS_FIELDS:
         value = lookup(row, name)
         calls = [value] if isinstance(value, dict) else value
-        if isinstance(calls, list) and calls and all(isinstance(c, dict) and {"name", "arguments"} <= c.keys() for c in calls):
+        if (
+            isinstance(calls, list)
+            and calls
+            and all(isinstance(c, dict) and {"name", "arguments"} <= c.keys() for c in calls)
+        ):
             return [{"name": call["name"], "arguments": parsed(call["arguments"])} for call in calls]
     return None
 
 
 def script_row(row: dict[str, Any], options: argparse.Namespace, pool: list[str]) -> dict[str, Any]:
+    """The row of a script for one row of a dataset; `pool` holds the answers of all rows, to be wrong with."""
     params = row.get("responses_create_params")
     if not isinstance(params, dict) or not params.get("input"):
         raise RowError("has no `responses_create_params.input`, so there is no prompt to answer")
@@ -566,9 +579,10 @@ def script_row(row: dict[str, Any], options: argparse.Namespace, pool: list[str]
             for i, other in enumerate(wrong_values(row, answer, pool, rng))
         ]
     else:
+        usual = ", ".join(dict.fromkeys(ANSWER_FIELDS + CALLS_FIELDS))
         raise RowError(
-            f"has none of the fields that usually hold an answer ({', '.join(dict.fromkeys(ANSWER_FIELDS + CALLS_FIELDS))}): "
-            "name one with --answer or --calls, or say what is right with --right"
+            f"has none of the fields that usually hold an answer ({usual}): name one with --answer or --calls, "
+            "or say what is right with --right"
         )
     answers = [
         {"right": is_right, "logit": round(rng.gauss(0, 0.5), 3), "turns": turns}
@@ -619,6 +633,7 @@ def spoilt(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The command line: `script` and `serve`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     server = commands.add_parser("serve", help="serve the model on 127.0.0.1")
@@ -640,6 +655,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
+    """Run the command line; end with a message where a file or a row cannot be used."""
     options = build_parser().parse_args()
     try:
         if options.command == "script":

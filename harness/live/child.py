@@ -6,9 +6,9 @@ arguments, environment, directory, search path, streams, signals, random numbers
 ``nemo_gym`` derives from the current directory when it is imported.
 """
 
+import contextlib
 import ctypes
 import importlib
-import io
 import json
 import os
 import random
@@ -57,7 +57,7 @@ def become(
     _close_all_but({0, 1, 2, *keep})
     # The stream objects stay, since imported modules hold on to them; what they buffer depends on the descriptor.
     sys.stdout.reconfigure(line_buffering=os.isatty(1), write_through="PYTHONUNBUFFERED" in env)
-    sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False), encoding="utf-8")
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
 
     os.environ.clear()
     os.environ.update(env)
@@ -77,10 +77,8 @@ def become(
 def _close_all_but(keep: set[int]) -> None:
     for fd in map(int, os.listdir("/proc/self/fd")):
         if fd not in keep:
-            try:
+            with contextlib.suppress(OSError):  # the descriptor that listed the directory
                 os.close(fd)
-            except OSError:  # the descriptor that listed the directory
-                pass
 
 
 def _forget_import_directory() -> None:

@@ -4,16 +4,16 @@ It is copied, under each command's name, behind ``#!python -IS``. It imports not
 interpreter or its smallest extension modules, because its start is what every console line of every page pays.
 """
 
+import _signal
+import _socket
 import array
 import marshal
 import sys
 from posix import _exit, environ, getcwdb, getpid, kill
 
-import _signal
-import _socket
-
 
 def main() -> None:
+    """Send the command and this process's descriptors, forward signals, and end as the command ends."""
     path = environ.get(b"GYM_ZYGOTE_SOCKET")
     if path is None:
         raise SystemExit(f"{sys.argv[0]}: GYM_ZYGOTE_SOCKET is not set, so there is no live NeMo Gym to run this in")
@@ -28,22 +28,26 @@ def main() -> None:
         _signal.signal(number, lambda number, _: frame(sock, {"signal": int(number)}))
     status = reply(sock)["exit"]
     if status < 0:  # it died of a signal: so does its stand-in, and the shell says what it would have said
-        _signal.signal(-status, _signal.SIG_DFL) if -status != _signal.SIGKILL else None
+        if -status != _signal.SIGKILL:
+            _signal.signal(-status, _signal.SIG_DFL)
         kill(getpid(), -status)
     _exit(status & 0xFF)
 
 
 def frame(sock, message, rights=()):
+    """Send one message, as `wire.send` does."""
     body = marshal.dumps(message)
     sock.sendmsg([len(body).to_bytes(4)], rights)
     sock.sendall(body)
 
 
 def reply(sock):
+    """The next message."""
     return marshal.loads(exactly(sock, int.from_bytes(exactly(sock, 4))))
 
 
 def exactly(sock, size):
+    """The next `size` bytes."""
     data = b""
     while len(data) < size:
         part = sock.recv(size - len(data))

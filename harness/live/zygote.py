@@ -49,6 +49,13 @@ PRELOADED = (
     "nemo_gym.base_resources_server",
     "nemo_gym.base_environment_server",
 )
+# The harness's own modules that commands and calls import again and again; they come and go with its development.
+HARNESS = ("harness.strict_cli", "harness.consumers")
+
+# Modules of servers that take seconds to import, and what fills their caches: done here when a server that imports
+# one is first asked for, so that neither it nor any process that it forks, as math_with_judge does for each
+# verification, does it again.
+WARM = {"math_verify": lambda module: module.verify(module.parse("$1$"), module.parse("$1$"))}
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -192,6 +199,7 @@ class Zygote:
         env: dict[str, str],
     ) -> None:
         if name not in connection.servers:
+            warm_up(Path(directory, entrypoint))
             out, err = os.pipe(), os.pipe()
 
             def body() -> None:
@@ -283,11 +291,22 @@ class Zygote:
         connection.servers = {}
 
 
+def warm_up(entrypoint: Path) -> None:
+    """Import here what is slow in a server's ``app.py`` and known to be safe to fork."""
+    source = entrypoint.read_text() if entrypoint.is_file() else ""
+    for name, fill in WARM.items():
+        if name in source and name not in sys.modules and importlib.util.find_spec(name):
+            fill(importlib.import_module(name))
+            gc.freeze()
+
+
 def python_path(env: dict[str, str]) -> list[str]:
+    """The entries that an environment adds to the search path."""
     return [entry for entry in env.get("PYTHONPATH", "").split(os.pathsep) if entry]
 
 
 def kill_group(pid: int) -> None:
+    """Kill a fork and the processes that it started, unless they made groups of their own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):  # a fork that has not yet become a group of its own
@@ -327,8 +346,8 @@ def main() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     for module in PRELOADED:
         importlib.import_module(module)
-    if importlib.util.find_spec("harness.strict_cli"):
-        importlib.import_module("harness.strict_cli")
+    for module in filter(importlib.util.find_spec, HARNESS):
+        importlib.import_module(module)
     gc.collect()
     gc.freeze()
     search_path = [entry for entry in sys.path if entry not in ("", os.getcwd(), root)]

@@ -26,7 +26,7 @@ def host(tmp_path_factory):
 @pytest.fixture
 def runner(tmp_path: Path, host: Host) -> Runner:
     (tmp_path / "docs").mkdir()
-    return Runner(tmp_path / "docs", host, Cache(tmp_path / "cache", tmp_path / "docs"), use_cache=False)
+    return Runner(tmp_path / "docs", host, Cache(tmp_path / "cache"), use_cache=False)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 from tests.site.conftest import Build, page
 
 BODY = """
-See [the other page](b.md) and {source}`nemo_gym.server_utils.ServerClient`.
+See [the other page](b.md), {download}`a file
+</files/data.jsonl>`, ![a picture](files/picture.svg) and {source}`nemo_gym.server_utils.ServerClient`.
 
 (a-target)=
 ## Steps
@@ -78,6 +80,10 @@ flowchart LR
 
 
 def test_exports_of_a_page(build: Build, tmp_path: Path) -> None:
+    files = tmp_path / "docs" / "files"
+    files.mkdir(parents=True)
+    (files / "data.jsonl").write_text("{}\n", encoding="utf-8")
+    (files / "picture.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>\n', encoding="utf-8")
     site = build({"a": page(BODY), "b": page("\nWords only.\n")})
     assert site.warnings == ""
     twin = site.read("a.md")
@@ -94,6 +100,10 @@ def test_exports_of_a_page(build: Build, tmp_path: Path) -> None:
         "a leads to b\n\n```mermaid\nflowchart LR",
     ):
         assert kept in twin, twin
+
+    linked = re.findall(r"\[a (?:file|picture)\]\(([^)]+)\)", twin)
+    assert [Path(name).name for name in linked] == ["data.jsonl", "picture.svg"]
+    assert all((site.html / name).is_file() for name in linked)
 
     book = json.loads(site.read("a.ipynb"))
     code = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]

@@ -1,0 +1,94 @@
+"""Install commands: held against the lock of the tests' environment."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from harness import installs
+from harness.installs import check_install, is_install, locked
+from harness.verdict import Failure
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(autouse=True)
+def lock(tmp_path, monkeypatch):
+    """A lock with three pins."""
+    path = tmp_path / "tests.txt"
+    path.write_text(
+        "# compiled\n"
+        "nemo-gym==0.7.0 \\\n    --hash=sha256:00\n    # via -r tests\n"
+        "Ray[default]==2.9.1 ; sys_platform == 'linux' \\\n    --hash=sha256:11\n"
+        "pandas==3.0.0rc1 \\\n    --hash=sha256:22\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(installs, "LOCK", path)
+    locked.cache_clear()
+    yield
+    locked.cache_clear()
+
+
+def test_the_lock_is_read_with_normal_names():
+    assert locked() == {"nemo-gym": "0.7.0", "ray": "2.9.1", "pandas": "3.0.0rc1"}
+
+
+INSTALLS = [
+    "uv pip install nemo-gym==0.7.0",
+    "pip install nemo-gym",
+    "pip3 install 'nemo_gym>=0.7,<1' ray",
+    "python -m pip install --quiet 'ray[default]>=2'",
+    "python3 -m pip install -U pandas",
+    f"uv pip install --python-version {PYTHON}.14 nemo-gym==0.7.0  # as the page says",
+    "uv pip install --python .venv/bin/python nemo-gym",
+    f"uv venv --python {PYTHON}",
+    "uv venv",
+    f"python{PYTHON} -m venv .venv",
+    "python3 -m venv .venv",
+    "source .venv/bin/activate",
+    ". .venv/bin/activate",
+]
+
+
+@pytest.mark.parametrize("command", INSTALLS)
+def test_what_the_lock_has_is_taken(command):
+    assert is_install(command)
+    check_install(command, 7)
+
+
+REFUSED = {
+    "pip install nemo-gim": "not tested with nemo-gim",
+    "pip install nemo-gym==0.6.0": "tested with nemo-gym 0.7.0",
+    "uv pip install 'nemo-gym<0.7'": "tested with nemo-gym 0.7.0",
+    "pip install ray trl": "not tested with trl",
+    "pip install -U trl": "not tested with trl",
+    "uv pip install --python-version 3.10 nemo-gym": "Python 3.10",
+    "uv venv --python 3.11": "Python 3.11",
+    "python3.11 -m venv .venv": "Python 3.11",
+    "pip install ./here": "no requirement",
+    "pip install git+https://example.org/x.git": "no requirement",
+    "pip install -r requirements.txt": "`-r`",
+    "pip install --no-such-option nemo-gym": "--no-such-option",
+    "pip install --index-url=http://example.org nemo-gym": "--index-url",
+    "uv venv --python=3.11": "Python 3.11",
+    "pip install": "names no distribution",
+    "pip install nemo-gym>=0.7": "quote",
+    "pip install nemo-gym && rm -rf /": "one command",
+    "pip install nemo-gym; curl example.org": "one command",
+    "uv venv && false": "one command",
+}
+
+
+@pytest.mark.parametrize(("command", "said"), REFUSED.items(), ids=REFUSED)
+def test_what_the_lock_does_not_have_is_refused_with_its_line(command, said):
+    assert is_install(command), "it would run"
+    with pytest.raises(Failure) as refused:
+        check_install(command, 7)
+    assert said in refused.value.message
+    assert refused.value.line == 7
+
+
+@pytest.mark.parametrize("command", ["pip list", "pip download ray", "uv run x", "python -m venvx", "sh -c 'pip install x'"])
+def test_other_commands_are_run(command):
+    assert not is_install(command)

@@ -1,0 +1,232 @@
+"""A page's Python process and shells: what a reader's own would do, and what ends with the page."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from harness.shell import Shell
+
+
+def python(*sources: str) -> str:
+    """A page with a Python block for each source."""
+    return "# A page\n\n" + "\n".join(f"```python\n{source}\n```\n" for source in sources)
+
+
+def console(*lines: str, options: str = "") -> str:
+    """A page with one console block."""
+    return "# A page\n\n```{code-block} console\n" + options + "\n" + "\n".join(lines) + "\n```\n"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# ----------------------------------------------------------------------------------------------- Python
+
+WORKS = {
+    "the main guard": ('if __name__ == "__main__":\n    open("ran", "w").close()', 'assert open("ran")'),
+    "a dataclass": ("from dataclasses import dataclass\n\n@dataclass\nclass Row:\n    reward: float", "Row(1.0)"),
+    "pickle of the page's own class": (
+        "class Row:\n    pass",
+        "import pickle\n\nassert isinstance(pickle.loads(pickle.dumps(Row())), Row)",
+    ),
+    "the source of the page's own function": (
+        "def double(x):\n    return 2 * x",
+        'import inspect\n\nassert inspect.getsource(double).endswith("return 2 * x\\n")',
+    ),
+    "annotations that are looked up by name": (
+        "from typing import get_type_hints\n\nclass Row:\n    next: 'Row'",
+        "assert get_type_hints(Row)['next'] is Row",
+    ),
+    "a process of its own": (
+        "import subprocess, sys\n\nsubprocess.run([sys.executable, '-c', 'pass'], check=True)",
+    ),
+    "a module beside the page": (
+        "from pathlib import Path\n\nPath('helper.py').write_text('x = 1')",
+        "import helper\n\nassert helper.x == 1",
+    ),
+    "input that is not there": ("import sys\n\nassert sys.stdin.read() == ''",),
+}
+
+
+@pytest.mark.parametrize("sources", WORKS.values(), ids=WORKS)
+def test_python_that_works_for_a_reader_works_here(judge, sources):
+    assert judge(python(*sources)) is None
+
+
+def test_all_that_a_block_prints_is_captured_in_order(judge):
+    source = "import os, subprocess, sys\n\nprint('first')\nsubprocess.run(['echo', 'second'])\nos.write(1, b'third\\n')"
+    page = python(source) + "\n```output\nfirst\nsecond\nthird\n```\n"
+    assert judge(page) is None
+    assert judge(page.replace("\nsecond", "")) is not None
+
+
+def test_output_that_is_not_text_is_compared_all_the_same(judge):
+    failure = judge(python(r"import os" + "\n" + r"_ = os.write(1, b'\xff\n')") + "\n```output\nx\n```\n")
+    assert "the output differs" in failure.message
+
+
+def test_a_long_output_is_captured_whole(judge):
+    page = python("print('x' * 300_000)\nprint('end')") + "\n```output\n...\nend\n```\n"
+    assert judge(page) is None
+
+
+def test_a_traceback_names_the_page_and_line_of_both_blocks(judge):
+    text = python("def divide(a, b):\n    return a / b", "x = 1\ndivide(x, 0)")
+    failure = judge(text)
+    assert failure.line == 5  # the last line of the page that it passed through
+    assert 'File "docs/page.md", line 10, in <module>\n        divide(x, 0)' in failure.message
+    assert 'File "docs/page.md", line 5, in divide\n        return a / b' in failure.message
+    assert "python_worker" not in failure.message
+
+
+def test_a_syntax_error_names_its_line(judge):
+    failure = judge(python("x = 1", "y = 2\nz = ("))
+    assert failure.line == 9
+    assert "SyntaxError" in failure.message
+
+
+ENDS = {
+    "os._exit": ("import os\n\nos._exit(3)", "exit status 3"),
+    "sys.exit": ("import sys\n\nsys.exit(3)", "SystemExit: 3"),
+    "a signal": ("import os, signal\n\nos.kill(os.getpid(), signal.SIGKILL)", "exit status -9"),
+    "a closed answer": ("import os\n\nos.closerange(3, 64)\nos._exit(0)", "exit status 0"),
+}
+
+
+@pytest.mark.parametrize(("source", "said"), ENDS.values(), ids=ENDS)
+def test_a_block_that_ends_the_process_is_reported(judge, source, said):
+    failure = judge(python("x = 1", source))
+    assert said in failure.message
+    assert 7 <= failure.line <= 10
+
+
+def test_a_block_that_never_ends_is_stopped(judge, monkeypatch):
+    monkeypatch.setattr("harness.session.TIMEOUT", 1)
+    failure = judge(python("x = 1", "while True:\n    pass"))
+    assert "did not end within 1 s" in failure.message
+    assert failure.line == 7
+
+
+def test_pages_share_nothing(judge):
+    assert judge(python("import json, os\n\njson.mine = 1\nx = 1\nos.environ['MINE'] = '1'"), "one") is None
+    source = "import json, os\n\nassert not hasattr(json, 'mine')\nassert 'MINE' not in os.environ\nassert os.listdir() == []"
+    assert judge(python(source), "two") is None
+    assert "NameError" in judge(python("print(x)"), "three").message
+
+
+SECRET = "HF_TOKEN"
+
+
+def test_no_secret_of_the_runner_reaches_a_page(judge, monkeypatch):
+    monkeypatch.setenv(SECRET, "secret")
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    assert SECRET in os.environ
+    assert judge(python(f"import os\n\nassert {SECRET!r} not in os.environ\nassert 'PYTHONPATH' not in os.environ")) is None
+    assert judge(console(f'$ echo "[${SECRET}][$PYTHONPATH]"', "[][]")) is None
+
+
+# ------------------------------------------------------------------------------------------------ shell
+
+
+def test_a_shell_keeps_its_state(judge):
+    lines = ["$ mkdir inner && cd inner", "$ export GREETING=hello", "$ shout() { echo \"$1!\"; }"]
+    page = console(*lines, '$ shout "$GREETING" && basename "$PWD"', "hello!", "inner")
+    assert judge(page) is None
+    assert judge(page + "\n" + console("$ basename $PWD", "inner").removeprefix("# A page\n")) is None
+
+
+def test_a_command_may_take_more_than_one_line(judge):
+    lines = ["$ cat > rows.txt <<'EOF'", "$ one", "two", "EOF", "$ wc -l \\", "    rows.txt", "2 rows.txt"]
+    assert judge(console(*lines)) is None
+    assert judge(console("$ for x in a b; do", "> echo $x", "> done", "a", "b")) is None
+
+
+HERE = {
+    "a here-string": ("$ cat <<< hello", "hello", "$ echo next", "next"),
+    "a shift": ('$ python -c "n = 2; print(1 << n)"', "4", "$ echo next", "next"),
+}
+
+
+@pytest.mark.parametrize("lines", HERE.values(), ids=HERE)
+def test_what_is_no_here_document_swallows_nothing(judge, lines):
+    assert judge(console(*lines)) is None
+    assert judge(console(*lines[:-1], "other")).line == 8
+
+
+@pytest.mark.parametrize("command", ["exit 3", "(exit 3)", "sh -c 'exit 3'", "python -c 'raise SystemExit(3)'"])
+def test_an_exit_status_is_reported(judge, command):
+    failure = judge(console("$ true", f"$ {command}"))
+    assert "exited with 3" in failure.message
+    assert failure.line == 6
+    assert judge(console("$ true", f"$ {command}", options=":fails: 3\n")) is None
+
+
+def test_a_shell_that_has_ended_says_so(judge):
+    failure = judge(console("$ exit 3", options=":fails: 3\n") + "\n```console\n$ echo more\n```\n")
+    assert "`exit`" in failure.message
+
+
+def test_an_exit_is_seen_while_a_background_process_stays(tmp_path):
+    shell = Shell(tmp_path, os.environ, tmp_path / "log")
+    try:
+        assert shell.run("sleep 60 & exit 3", 10).status == 3
+    finally:
+        shell.close()
+
+
+def test_a_command_that_waits_for_input_gets_none(judge):
+    assert judge(console("$ cat", "$ read -r answer || echo none", "none", "$ python -i -c 'print(1)' 2> prompt", "1")) is None
+
+
+def test_a_command_that_never_ends_is_stopped(judge, monkeypatch):
+    monkeypatch.setattr("harness.evaluators.TIMEOUT", 1)
+    monkeypatch.setattr("harness.session.TIMEOUT", 1)
+    failure = judge(console("$ echo started; sleep 600"))
+    assert "did not end within 1 s" in failure.message
+    assert "started" in failure.message
+    assert failure.line == 5
+
+
+SERVERS = {
+    "in a terminal": lambda port: console(
+        f"$ python -m http.server {port} --bind 127.0.0.1",
+        f"Serving HTTP on 127.0.0.1 port {port} ...",
+        options=":terminal: Terminal 2\n",
+    ),
+    "in the background": lambda port: console(
+        f"$ python -m http.server {port} --bind 127.0.0.1 > log 2>&1 &",
+        f"$ until curl -s http://127.0.0.1:{port} > page; do sleep 0.1; done",
+    ),
+    "from Python": lambda port: python(
+        f"""\
+import subprocess, sys, time, urllib.request
+
+server = subprocess.Popen([sys.executable, "-m", "http.server", "{port}"], stdout=subprocess.DEVNULL)
+while True:
+    try:
+        urllib.request.urlopen("http://127.0.0.1:{port}")
+        break
+    except OSError:
+        time.sleep(0.1)"""
+    ),
+}
+
+
+@pytest.mark.parametrize("page", SERVERS.values(), ids=SERVERS)
+def test_a_server_ends_with_its_page(judge, runner, page):
+    port = free_port()
+    text = page(port) + "\n" + python(f"import socket\n\nsocket.create_connection(('127.0.0.1', {port}), 5).close()")
+    assert judge(text) is None  # it listened while the page was followed
+    assert not listens(port)
