@@ -41,9 +41,11 @@ extensions = [
     "sphinxext.rediraffe",
     "sphinx.ext.githubpages",  # GitHub Pages leaves out _static without the .nojekyll that this writes
     # docs/_ext:
+    "bench",
     "chains",
     "diagrams",
     "exports",
+    "formats",
     "frontmatter",
     "guard",
     "ledger",

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,12 @@ STEPS = {
 
 TOPICS = ("order", "invoice", "meeting", "customer", "shipment", "report", "account", "project")
 NULLS_OF_A_REQUEST = dict.fromkeys(
-    ("background", "include", "instructions", "max_output_tokens", "max_tool_calls", "model", "previous_response_id")
-    + ("prompt", "reasoning", "service_tier", "store", "context_management", "conversation", "text", "top_logprobs")
+    "background include instructions max_output_tokens max_tool_calls model previous_response_id prompt reasoning "
+    "service_tier store context_management conversation text top_logprobs".split()
 )
 NULLS_OF_A_RESPONSE = dict.fromkeys(
-    ("error", "incomplete_details", "instructions", "background", "completed_at", "max_output_tokens", "moderation")
-    + ("previous_response_id", "prompt", "prompt_cache_key", "reasoning", "safety_identifier", "service_tier", "user")
+    "error incomplete_details instructions background completed_at max_output_tokens moderation previous_response_id "
+    "prompt prompt_cache_key reasoning safety_identifier service_tier user".split()
 )
 TOOLS = [
     {
@@ -85,7 +86,12 @@ def row(rng: random.Random, task: int, attempt: int, skill: float) -> dict[str, 
     asked = random.Random(task)
     prompt = [
         {"content": prose(asked, 30), "role": "system", "type": "message", "phase": None},
-        {"content": f"Task {task}: {prose(asked, 60)} \u00bfS\u00ed?", "role": "user", "type": "message", "phase": None},
+        {
+            "content": f"Task {task}: {prose(asked, 60)} \u00bfS\u00ed?",
+            "role": "user",
+            "type": "message",
+            "phase": None,
+        },
     ]
     output: list[dict[str, Any]] = [
         {
@@ -222,15 +228,13 @@ def differences(ours: Path, theirs: Path) -> Iterator[str]:
     """Where the two wrote different rows. Why a line was rejected may be said in other words."""
     for path in sorted(ours.glob("*.jsonl")):
         with path.open("rb") as mine, (theirs / path.name).open("rb") as other:
-            for number, (one, two) in enumerate(zip(mine, other, strict=False), 1):
-                one, two = json.loads(one), json.loads(two)
-                if path.name == "rejects.jsonl":
+            for number, lines in enumerate(zip_longest(mine, other, fillvalue=b"null"), 1):
+                one, two = map(json.loads, lines)
+                if one and two and path.name == "rejects.jsonl":
                     one, two = one["line"], two["line"]
                 if one != two:
                     yield f"{path.name}, line {number}"
                     break
-            if mine.read(1) or other.read(1):
-                yield f"{path.name}: one is longer"
 
 
 def bench(rows: int, seed: int, directory: Path) -> dict[str, Any]:
@@ -272,8 +276,9 @@ def bench(rows: int, seed: int, directory: Path) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """What it was measured on."""
+    memory = psutil.virtual_memory().total
     return {
-        "machine": f"{len(os.sched_getaffinity(0))} cores ({processor()}), {psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "machine": f"{len(os.sched_getaffinity(0))} cores ({processor()}), {memory / 2**30:.0f} GiB",
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }

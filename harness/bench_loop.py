@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
             try:
                 attempt = read(line)
                 if attempt["id"] in seen:
-                    raise ValueError("the same task and attempt as an earlier line")
+                    raise ValueError("the same task and attempt as another line")
             except (ValueError, KeyError, TypeError) as error:
                 rejected.append({"file": str(options.rollouts), "line": number, "reason": str(error)})
                 continue

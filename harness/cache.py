@@ -30,9 +30,8 @@ def _digest(paths: Iterable[Path]) -> str:
 @cache
 def _surroundings() -> str:
     """The digest of the harness, the pins and the machine's own part in a verdict."""
-    harness = [path for path in (ROOT / "harness").rglob("*.py")]
-    pins = [ROOT / "pyproject.toml", ROOT / "locks" / "tests.txt"]
-    return _digest([*harness, *pins]) + platform.python_version() + platform.machine()
+    harness = (path for path in (ROOT / "harness").rglob("*.py") if not path.name.startswith("bench"))
+    return _digest([*harness, ROOT / "locks" / "tests.txt"]) + platform.python_version() + platform.machine()
 
 
 @dataclass(frozen=True)

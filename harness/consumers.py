@@ -117,13 +117,14 @@ def _mapping(text: str) -> tuple[yaml.Node | None, list[Problem]]:
 # ------------------------------------------------------------------------------- NeMo Gym's configuration
 
 
-def gym_config(command: str, context: Iterable[str] = ()) -> Check:
+def gym_config(command: str, context: Iterable[str] = (), missing_servers: bool = True) -> Check:
     """A check of a configuration that ``gym <command>`` reads.
 
     Args:
         command: such as ``eval run``.
         context: the texts of other configurations that the same command reads: the variables and servers that
             they use are known.
+        missing_servers: whether a server that is not there, or does not import, is a problem.
     """
     context = tuple(context)
 
@@ -140,7 +141,7 @@ def gym_config(command: str, context: Iterable[str] = ()) -> Check:
             if name in fields:
                 problems += _check_field(fields[name], value, name)
             elif _is_server(value):
-                problems += _check_server(name, value)
+                problems += _check_server(name, value, missing_servers)
             elif name not in _reserved() and name not in used and name not in servers - _keys(node):
                 known = {*fields, *_reserved(), *used, *servers} - {name}
                 problems.append(unknown_key(key, "", known, f"`gym {command}`"))
@@ -168,7 +169,8 @@ def _with_included(text: str, context: tuple[str, ...]) -> list[str]:
 def _model_configs() -> tuple[str, ...]:
     from nemo_gym import PARENT_DIR
 
-    return tuple(p.read_text(encoding="utf-8") for p in sorted(Path(PARENT_DIR).glob("responses_api_models/*/configs/*.yaml")))
+    paths = sorted(Path(PARENT_DIR).glob("responses_api_models/*/configs/*.yaml"))
+    return tuple(path.read_text(encoding="utf-8") for path in paths)
 
 
 @cache
@@ -215,7 +217,7 @@ def _is_server(node: yaml.Node) -> bool:
     return isinstance(node, yaml.MappingNode) and bool(_keys(node) & set(SERVER_TYPES))
 
 
-def _check_server(instance: str, node: yaml.MappingNode) -> list[Problem]:
+def _check_server(instance: str, node: yaml.MappingNode, missing_servers: bool) -> list[Problem]:
     problems = []
     for kind, implementations in node.value:
         if kind.value in SERVER_BLOCK_KEYS:
@@ -228,7 +230,8 @@ def _check_server(instance: str, node: yaml.MappingNode) -> list[Problem]:
             try:
                 config = server_config(kind.value, implementation.value)
             except LookupError as error:
-                problems.append(Problem(line_of(implementation), str(error)))
+                if missing_servers:
+                    problems.append(Problem(line_of(implementation), str(error)))
                 continue
             if isinstance(block, yaml.MappingNode):
                 problems += _check_server_block(config, block, path)
@@ -256,7 +259,7 @@ def server_config(kind: str, implementation: str) -> type:
     """The configuration class of the server ``<kind>/<implementation>``, from its own ``app.py``.
 
     Raises:
-        LookupError: no such server in the install or beside the configuration.
+        LookupError: no such server in the install or beside the configuration, or one that does not import.
     """
     from nemo_gym.cli.env import _resolve_server_dir
 
@@ -266,7 +269,10 @@ def server_config(kind: str, implementation: str) -> type:
         from harness.strict import nearest
 
         raise LookupError(f"no server {implementation!r} in {kind}: {nearest(implementation, known)}")
-    module = _server_module(kind, implementation, directory)
+    try:
+        module = _server_module(kind, implementation, directory)
+    except Exception as error:
+        raise LookupError(f"{kind}/{implementation}/app.py does not import: {error!r}") from error
     classes = [each for each in vars(module).values() if inspect.isclass(each) and each.__module__ == module.__name__]
     for each in classes:
         annotation = inspect.get_annotations(each, eval_str=True).get("config")
@@ -344,8 +350,14 @@ CONSUMERS: dict[str, Check] = {
     "materialized input": _rows("harness.schemas:MaterializedInput"),
     "rollout row": _rows("harness.schemas:RolloutRow"),
     "failure row": _rows("harness.schemas:FailureRow"),
+    "aggregate metrics": _rows("harness.schemas:AggregateMetricsFile"),
+    "reward profile": _rows("harness.schemas:RewardProfile"),
+    "repeat metrics": _rows("harness.schemas:RepeatMetricsFile"),
+    "quality summary": _rows("harness.schemas:QualitySummary"),
+    "rollout verdict": _rows("harness.schemas:RolloutVerdict"),
     "SFT row": _rows("harness.schemas:SFTRow"),
     "preference pair": _rows("harness.schemas:PreferencePair"),
+    "RL row": _rows("harness.schemas:RLRow"),
     "json": _plain_json,
 }
 

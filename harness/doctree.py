@@ -119,7 +119,9 @@ def account(blocks: list[Block], doctree: nodes.document) -> None:
         Failure: naming each block that stands on one side only.
     """
     rendered = [
-        node for kind in (nodes.literal_block, nodes.doctest_block) for node in doctree.findall(kind)
+        node
+        for kind in (nodes.literal_block, nodes.doctest_block)
+        for node in doctree.findall(kind)
         if not node.get("generated")
     ]
     found = Counter(block.source.rstrip("\n") for block in blocks)

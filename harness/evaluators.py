@@ -167,9 +167,7 @@ def commands_of(block: Block) -> list[Command]:
         while at < len(lines) and not lines[at].startswith("$ "):
             at += 1
         output = "\n".join(lines[output_start:at])
-        commands.append(
-            Command("\n".join(words), output, block.source_line + start, block.source_line + output_start)
-        )
+        commands.append(Command("\n".join(words), output, block.source_line + start, block.source_line + output_start))
     return commands
 
 
@@ -212,7 +210,8 @@ def _run_command(session: PageSession, block: Block, command: Command, wanted: i
         ) from None
     if status != wanted:
         if status == EXIT_CODE:
-            raise Failure(f"`{_short(command.text)}` gives NeMo Gym what it does not know:\n{_indent(output)}", command.line)
+            said = "gives NeMo Gym what it does not know"
+            raise Failure(f"`{_short(command.text)}` {said}:\n{_indent(output)}", command.line)
         said = f"exited with {status}" + (f", not with {wanted} as `:fails:` says" if wanted else "")
         raise Failure(f"`{_short(command.text)}` {said}:\n{_indent(_tail(output))}", command.line)
     if command.output.strip():

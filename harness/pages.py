@@ -20,7 +20,9 @@ EXCLUDED_DIRECTORIES = frozenset({"_build", "_ext", "_data", "_static", "_templa
 
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _DOWNLOAD = re.compile(r"\{download\}`(?:[^`<]*<)?(?P<path>[^`>]+)>?`")
-_IMAGE = re.compile(r"!\[[^\]]*\]\((?P<path>[^)\s]+)\)|^(?:`{3,}|:{3,})\{(?:figure|image)\}\s*(?P<figure>\S+)", re.MULTILINE)
+_IMAGE = re.compile(
+    r"!\[[^\]]*\]\((?P<path>[^)\s]+)\)|^(?:`{3,}|:{3,})\{(?:figure|image)\}\s*(?P<figure>\S+)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,8 @@ class Documentation:
     def check_page(self, example: Example) -> str | None:
         """What can be said of a page before anything runs: how Sphinx reads it, and that its blocks can be judged."""
         page: Page = example.parsed
+        if self.run_of(example).needs_gym:
+            self.runner.host.gym.launch()  # it imports NeMo Gym while Sphinx reads the site
 
         def checked() -> None:
             self.site.check(page)
@@ -192,7 +194,9 @@ class Documentation:
         written = ledger.write(path, self.records, {page.name for page in pages}, self.network)
         share = ledger.shown_share(written)
         if share > ledger.MOST_SHOWN and set(self.records) == {page.name for page in pages}:
-            self.too_many_shown = f"{share:.1%} of the site's blocks are merely shown; at most {ledger.MOST_SHOWN:.0%} may be"
+            self.too_many_shown = (
+                f"{share:.1%} of the site's blocks are merely shown; at most {ledger.MOST_SHOWN:.0%} may be"
+            )
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pack_chains(self, pages: list[Page]) -> None:

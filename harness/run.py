@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import ledger
-from harness.blocks import Block
+from harness.blocks import Block, BlockError
 from harness.cache import Cache, Passed
-from harness.evaluators import judge, look
+from harness.evaluators import LANGUAGES, consume, judge, look
 from harness.pages import Page, all_pages, upstream
 from harness.session import Host, PageSession
 from harness.update import Edit, apply
@@ -20,6 +21,8 @@ from harness.verdict import FAILED, Failure
 
 #: Pictures that a page's snippets draw; the site shows a committed copy, which must be the same.
 DRAWN = frozenset({".svg", ".png"})
+
+_COMMAND = re.compile(r"^\$ (?:gym|ng_\w+) ", re.MULTILINE)
 
 
 @dataclass
@@ -90,6 +93,15 @@ class PageRun:
     def date(self) -> str:
         """When its verdicts were reached, as the ledger writes it."""
         return self.known.date if self.known else self.started
+
+    @property
+    def needs_gym(self) -> bool:
+        """Whether judging the page will use the live NeMo Gym: its commands, or its classes for a data block."""
+        try:
+            blocks = self.page.blocks if self.known is None else []
+        except BlockError:
+            return False
+        return any(LANGUAGES.get(block.language) is consume or _COMMAND.search(block.source) for block in blocks)
 
     @property
     def session(self) -> PageSession:

@@ -9,10 +9,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from nemo_gym.base_resources_server import BaseVerifyResponse
+from nemo_gym.config_types import AggregateMetrics
+from nemo_gym.health.types import Finding, Verdict
 from nemo_gym.openai_utils import NeMoGymResponseCreateParamsNonStreaming
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from harness.strict import OPEN_MODELS
+
+#: Columns that hold statistics, named for the statistic and what it is of: ``mean/reward``.
+STATISTICS = {"patternProperties": {"^[a-z0-9_]+/": {"type": "number"}}}
 
 
 class TaskRow(BaseModel):
@@ -32,23 +37,133 @@ class MaterializedInput(TaskRow):
     rollout_index: int = Field(alias="_ng_rollout_index")
 
 
-class RolloutRow(BaseVerifyResponse):
+class Stamped(BaseModel):
+    """What collection writes on every attempt, whether it gave a rollout or a failure."""
+
+    task_index: int = Field(alias="_ng_task_index")
+    rollout_index: int = Field(alias="_ng_rollout_index")
+    attempt_index: int | None = Field(default=None, alias="_ng_attempt_index")
+    environment_server: str | None = Field(default=None, alias="_ng_environment_server")
+    result_type: str | None = Field(default=None, alias="_ng_result_type")
+    agent_ref: dict[str, Any] | None = None
+    task_source: str | None = None
+    skills_ref: dict[str, Any] | None = None
+
+
+class RolloutRow(BaseVerifyResponse, Stamped):
     """One line of a rollouts file: the task's request, the model's response, and what the verifier said."""
 
     model_config = ConfigDict(extra="allow")
 
-    task_index: int = Field(alias="_ng_task_index")
-    rollout_index: int = Field(alias="_ng_rollout_index")
+    reward_components: dict[str, float] | None = None
+    ng_trajectory: dict[str, Any] | None = None
+    ng_perf: dict[str, Any] | None = None
 
 
-class FailureRow(BaseModel):
+class FailureRow(Stamped):
     """One line of ``*_failures.jsonl``: an attempt that gave no rollout."""
 
     model_config = ConfigDict(extra="allow")
 
-    task_index: int = Field(alias="_ng_task_index")
-    rollout_index: int = Field(alias="_ng_rollout_index")
     failure_class: str = Field(alias="_ng_failure_class")
+    failure_type: str | None = Field(default=None, alias="_ng_failure_type")
+    failure_message: str | None = Field(default=None, alias="_ng_failure_message")
+    failure_http_status: int | None = Field(default=None, alias="_ng_failure_http_status")
+    failure_response_body: str | None = Field(default=None, alias="_ng_failure_response_body")
+    failure_terminal: bool | None = Field(default=None, alias="_ng_failure_terminal")
+    failure_stage: str | None = Field(default=None, alias="_ng_failure_stage")
+    failure_partial_response: dict[str, Any] | None = Field(default=None, alias="_ng_failure_partial_response")
+
+
+class AgentMetrics(AggregateMetrics):
+    """One entry of ``*_aggregate_metrics.json``: the metrics of all rollouts of one agent."""
+
+    agent_ref: dict[str, Any] | None = None
+    environment_server: str | None = Field(default=None, alias="_ng_environment_server")
+
+
+class AggregateMetricsFile(RootModel[list[AgentMetrics]]):
+    """``*_aggregate_metrics.json``."""
+
+
+class RewardProfile(BaseModel):
+    """One line of ``*_reward_profiling.jsonl``: a task with the statistics of its rollouts."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=STATISTICS)
+
+    task_index: int = Field(alias="_ng_task_index")
+    sample: dict[str, Any]
+    num_rollouts: int
+    expected_num_rollouts: int
+    missing_num_rollouts: int
+    reward_profile_completion_pct: float
+    rollout_infos: list[dict[str, Any]]
+
+
+class RepeatMetrics(BaseModel):
+    """One entry of ``*_repeat_level_metrics.json``: the statistics of one repeat of all tasks of an agent."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=STATISTICS)
+
+    agent_ref: dict[str, Any]
+    rollout_index: int = Field(alias="_ng_rollout_index")
+    sample_count: int
+    missing_count: int
+
+
+class RepeatMetricsFile(RootModel[list[RepeatMetrics]]):
+    """``*_repeat_level_metrics.json``."""
+
+
+class RunQuality(BaseModel):
+    """What ``quality_summary.json`` says of the whole run."""
+
+    ignored_checks: list[str]
+    artifacts: dict[str, Any]
+    verdicts: dict[Verdict, int]
+    issues: dict[str, int]
+    stats: dict[str, Any]
+
+
+class TaskQuality(BaseModel):
+    """What ``quality_summary.json`` says of one task."""
+
+    repeats: int
+    healthy: int
+    unhealthy: int
+    unobserved: int
+    flags: list[Any]
+
+
+class QualitySummary(BaseModel):
+    """``quality_summary.json``."""
+
+    run: RunQuality
+    tasks: dict[str, TaskQuality]
+
+
+class SavedFinding(Finding):
+    """A finding as it is written: the rollout that it is on is the row's own."""
+
+    subject: dict[str, int | str] = Field(default_factory=dict, exclude=True)
+
+
+class RolloutVerdict(BaseModel):
+    """One line of ``rollout_verdicts.jsonl``: what the health checks say of one rollout."""
+
+    task_index: int | str = Field(alias="_ng_task_index")
+    rollout_index: int | str = Field(alias="_ng_rollout_index")
+    rollout_id: str
+    verdict: Verdict
+    findings: list[SavedFinding]
+    unobserved: list[str]
+    stage_index: int | str | None = None
+
+
+class RLRow(TaskRow):
+    """One task for reinforcement learning: a task that names where it is answered and judged."""
+
+    task_source: str
 
 
 class FunctionCall(BaseModel):
@@ -70,7 +185,7 @@ class ChatMessage(BaseModel):
     """A message in OpenAI's chat format, with the reasoning that some templates take."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | None = None
+    content: str | list[dict[str, Any]] | None = None
     reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
@@ -103,5 +218,8 @@ OPEN_MODELS.update(
     TaskRow="a dataset's own columns (expected_answer, uuid, ...) travel with the task to its verifier",
     MaterializedInput="a dataset's own columns travel with the task to its verifier",
     RolloutRow="a resources server adds fields of its own (extracted_answer, ...) to what it returns",
+    RLRow="a dataset's own columns travel with the task to its verifier",
+    RewardProfile="its statistics are named for whatever numbers a server's rollouts hold",
+    RepeatMetrics="its statistics are named for whatever numbers a server's rollouts hold",
     FailureRow="a failure carries the task's row and what the failing step knew",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -49,6 +50,8 @@ class Host:
         """The environment of every process that a page starts."""
         home = self.build / "home"
         home.mkdir(parents=True, exist_ok=True)
+        # Without it Ray's head node asks the metadata services of three clouds where it runs.
+        (home / "ray_bootstrap_config.yaml").write_text("{}\n", encoding="utf-8")
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         programs = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
         return {
@@ -231,8 +234,6 @@ class PythonWorker:
         from harness.shell import stop
 
         for end in (self._requests, self._answers):
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 end.close()
-            except BrokenPipeError:
-                pass
         stop(self.process)

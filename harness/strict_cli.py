@@ -7,6 +7,7 @@ and exits with `EXIT_CODE` and a message when the pinned command would not read 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -18,12 +19,28 @@ EXIT_CODE = 97
 
 def install(argv: list[str]) -> None:
     """Check the command line ``argv``; exit with `EXIT_CODE` if a key in it would be ignored."""
-    problems = list(_problems(argv))
+    # In a process of its own: reading the servers' classes imports them, which the command itself must not notice.
+    checking = os.fork()
+    if checking == 0:
+        os._exit(_check(argv))
+    status = os.waitstatus_to_exitcode(os.waitpid(checking, 0)[1])
+    if status:
+        raise SystemExit(status)
+
+
+def _check(argv: list[str]) -> int:
+    """Print what is wrong with a command line; the exit status that it deserves."""
+    sys.argv = argv[:1]  # what is imported may parse the arguments of the process
+    try:
+        problems = _problems(argv)
+    except SystemExit as refused:  # argparse has said what is wrong
+        return int(refused.code or 0)
+    for problem in problems:
+        print(f"harness: {problem}", file=sys.stderr)
     if problems:
-        for problem in problems:
-            print(f"harness: {problem}", file=sys.stderr)
         print("harness: NeMo Gym would have ignored this in silence; mend the key or leave it out.", file=sys.stderr)
-        raise SystemExit(EXIT_CODE)
+    sys.stderr.flush()
+    return EXIT_CODE if problems else 0
 
 
 def _problems(argv: list[str]) -> list[str]:
@@ -35,7 +52,7 @@ def _problems(argv: list[str]) -> list[str]:
     files = _config_files(args, tokens)
     texts = {path: path.read_text(encoding="utf-8") for path in files}
     own = {path: text for path, text in texts.items() if not _ships_with_the_install(path)}
-    check = gym_config(command, texts.values())
+    check = gym_config(command, texts.values(), missing_servers=False)  # the command itself says which are missing
     found = [f"{path.name}:{p.line}: {p.message}" for path, text in own.items() for p in check(text)]
     overrides = _overrides(tokens)
     return found + [f"on the command line: {p.message}" for p in (check(overrides) if overrides else [])]
@@ -51,10 +68,7 @@ def _parse(argv: list[str]) -> tuple[str | None, Any, list[str]]:
         words = [*LEGACY.get(program.removeprefix("nemo_gym_").removeprefix("ng_"), ["--help"]), *words]
     if {"-h", "--help"} & set(words):
         return None, None, []
-    try:
-        args, tokens = build_parser().parse_known_args(words)
-    except SystemExit:
-        raise SystemExit(2) from None  # argparse has said what is wrong
+    args, tokens = build_parser().parse_known_args(words)
     chosen = getattr(args, "_command", None)
     name = next((name for name, command in COMMANDS.items() if command is chosen), None)
     return name, args, [token for token in tokens if not token.startswith("-")]

@@ -248,9 +248,7 @@ def test_nothing_is_installed_twice_from_one_lock(project: Path, noxfile: Module
 @pytest.mark.parametrize("found", ["3.12 {pin} {pin}", "3.13 0.0.1 {pin}"])
 def test_another_nemo_gym_or_python_is_refused(found: str, project: Path, noxfile: ModuleType) -> None:
     session = FakeSession(project, answer=found.format(pin=pinned_version()))
-    with pytest.raises(
-        RuntimeError, match=f"expected Python 3.13 with nemo-gym {re.escape(pinned_version())}"
-    ):
+    with pytest.raises(RuntimeError, match=f"expected Python 3.13 with nemo-gym {re.escape(pinned_version())}"):
         noxfile.install_nemo_gym(session)
 
 

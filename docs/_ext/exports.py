@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import formats
 import frontmatter
 import source
 from docutils import nodes
@@ -264,6 +265,8 @@ def _directive(opened: re.Match[str], lines: list[str], number: int, links: Link
             return [], end + 1
         source_lines = "\n".join(lines[number:end]).strip("\n")
         return ["", options.get("alt", ""), "", f"```mermaid\n{source_lines}\n```", ""], end + 1
+    if name == "format-table":
+        return ["", *formats.as_markdown(argument), ""], number
     title = _ICON_ROLE.sub("", argument) or (name.capitalize() if name in _ADMONITIONS else "")
     if name in ("figure", "image"):
         return ["", f"![{options.get('alt', '')}]({links.file(argument)})", ""], number

@@ -49,9 +49,6 @@ _KEEPS_FILES = re.compile(r"results_dir|cache_dir|RESULTS_DIR|CACHE_DIR|WORKING_
 # What stands where a start prints the address of the Ray cluster that is not started here.
 RAY_ADDRESS = "127.0.0.1:6379"
 
-# Servers that keep something for the whole process which a second page would see.
-UNSHARED: dict[str, str] = {}
-
 
 def server_entries(config: DictConfig) -> dict[str, tuple[Path, DictConfig]]:
     """The servers that a start of ``config`` launches: their directory and their own block, by name."""
@@ -79,7 +76,6 @@ def sharing_key(config: DictConfig, assigned: set[int], environ: Mapping[str, st
     directories = [directory for directory, _ in entries.values()]
     if any(
         not directory.is_relative_to(PARENT_DIR)  # a reader's own server may have been edited since
-        or directory.name in UNSHARED
         or source_matches(directory, _NEEDS_RAY)
         for directory in directories
     ):

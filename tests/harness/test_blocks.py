@@ -100,7 +100,9 @@ def test_blocks_that_are_all_rendered_are_accounted_for():
 
 
 def test_a_rendered_block_that_is_not_found_is_named():
-    with pytest.raises(Failure, match=r"2 blocks are judged, 3 are rendered(.|\n)*line 30: rendered, but not found(.|\n)*'c'"):
+    with pytest.raises(
+        Failure, match=r"2 blocks are judged, 3 are rendered(.|\n)*line 30: rendered, but not found(.|\n)*'c'"
+    ):
         account(find(TWO), doctree("a", "b", "c"))
 
 

@@ -16,9 +16,21 @@ RolloutCollectionConfig(input_jsonl_fpath="a", output_jsonl_fpath="b", num_repea
 
 #: What is planted: its name, the text replaced, its replacement, where it must be caught, and what must be said.
 FAULTS = [
-    ("a misspelt YAML key at the top", "num_repeats: 4", "num_repeat: 4", "num_repeat: 4", "did you mean 'num_repeats'"),
+    (
+        "a misspelt YAML key at the top",
+        "num_repeats: 4",
+        "num_repeat: 4",
+        "num_repeat: 4",
+        "did you mean 'num_repeats'",
+    ),
     ("a key that never was", "num_repeats: 4", "min_reward_threshold: 0.8", "min_reward", "unknown key"),
-    ("a misspelt YAML key, nested", "  temperature: 0.2", "  temperatur: 0.2", "temperatur:", "did you mean 'temperature'"),
+    (
+        "a misspelt YAML key, nested",
+        "  temperature: 0.2",
+        "  temperatur: 0.2",
+        "temperatur:",
+        "did you mean 'temperature'",
+    ),
     ("a misspelt key of a server", "grading_mode: lenient", "grading_mod: lenient", "grading_mod:", "'grading_mode'"),
     ("a misspelt key of an agent", "max_steps: 4", "max_step: 4", "max_step: 4", "did you mean 'max_steps'"),
     ("a misspelt key of a dataset", "num_repeats: 2", "num_repeat: 2", "num_repeat: 2", "did you mean 'num_repeats'"),
@@ -29,7 +41,13 @@ FAULTS = [
     ("a YAML value of the wrong type", "num_repeats: 4", "num_repeats: four", "num_repeats: four", "integer"),
     ("a YAML value out of range", "parallel: 20", "parallel: 0", "parallel: 0", "greater than 0"),
     ("a nested value of the wrong type", "temperature: 0.2", "temperature: cold", "temperature: cold", "number"),
-    ("a value that is not in the enumeration", "mode: lenient_boxed", "mode: lenient", "mode: lenient", "lenient_boxed"),
+    (
+        "a value that is not in the enumeration",
+        "mode: lenient_boxed",
+        "mode: lenient",
+        "mode: lenient",
+        "lenient_boxed",
+    ),
     ("a YAML key given twice", "num_repeats: 4", "num_repeats: 4\nnum_repeats: 8", "num_repeats: 8", "twice"),
     ("broken YAML", "num_repeats: 4", "num_repeats: [4", "responses_create_params:\n  temp", "not YAML"),
     ("YAML without a consumer", ":consumer: gym eval run\n", "", "```{code-block} yaml\n:file: collect", "consumer"),

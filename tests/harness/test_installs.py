@@ -89,6 +89,8 @@ def test_what_the_lock_does_not_have_is_refused_with_its_line(command, said):
     assert refused.value.line == 7
 
 
-@pytest.mark.parametrize("command", ["pip list", "pip download ray", "uv run x", "python -m venvx", "sh -c 'pip install x'"])
+@pytest.mark.parametrize(
+    "command", ["pip list", "pip download ray", "uv run x", "python -m venvx", "sh -c 'pip install x'"]
+)
 def test_other_commands_are_run(command):
     assert not is_install(command)

@@ -105,7 +105,9 @@ print(json.dumps([said, attempts(), os.environ[{isolation.VARIABLE!r}]]))
 
 def test_on_another_system_the_state_says_so():
     state = "open: this system allows no network namespace (it is not Linux)"
-    assert isolated("del os.unshare\nimport harness.isolation as i\ni._try_in_another_process = lambda: None" + AFTER) == [
+    assert isolated(
+        "del os.unshare\nimport harness.isolation as i\ni._try_in_another_process = lambda: None" + AFTER
+    ) == [
         state,
         0,
         state,

@@ -16,7 +16,9 @@ def entry(*verdicts: str) -> dict:
 
 def test_records_of_other_pages_stay_and_those_of_removed_pages_go(tmp_path):
     path = tmp_path / "build" / "ledger.json"
-    ledger.write(path, {"a": entry("executed"), "b": entry("executed"), "gone": entry("shown")}, {"a", "b", "gone"}, "x")
+    ledger.write(
+        path, {"a": entry("executed"), "b": entry("executed"), "gone": entry("shown")}, {"a", "b", "gone"}, "x"
+    )
     ledger.write(path, {"b": entry("failed")}, {"a", "b"}, "isolated")
     found = ledger.load(path)
     assert found["pages"] == {"a": entry("executed"), "b": entry("failed")}

@@ -20,7 +20,13 @@ FAULTS = [
     ("a reward that is not so", "task 4: [1.0,", "task 4: [0.0,", "task 0:", "task 4"),
     ("a field that rows do not have", 'first["extracted_answer"]', 'first["answer"]', 'first["answer"]', "KeyError"),
     ("a metric that does not exist", 'row["mean/reward"]', 'row["mean_reward"]', 'row["mean_reward"]', "KeyError"),
-    ("a file of another name", "--rollouts rollouts.jsonl", "--rollouts rollout.jsonl", "$ gym eval profile", "rollout"),
+    (
+        "a file of another name",
+        "--rollouts rollouts.jsonl",
+        "--rollouts rollout.jsonl",
+        "$ gym eval profile",
+        "rollout",
+    ),
 ]
 
 

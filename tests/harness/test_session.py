@@ -49,9 +49,7 @@ WORKS = {
         "from typing import get_type_hints\n\nclass Row:\n    next: 'Row'",
         "assert get_type_hints(Row)['next'] is Row",
     ),
-    "a process of its own": (
-        "import subprocess, sys\n\nsubprocess.run([sys.executable, '-c', 'pass'], check=True)",
-    ),
+    "a process of its own": ("import subprocess, sys\n\nsubprocess.run([sys.executable, '-c', 'pass'], check=True)",),
     "a module beside the page": (
         "from pathlib import Path\n\nPath('helper.py').write_text('x = 1')",
         "import helper\n\nassert helper.x == 1",
@@ -66,7 +64,9 @@ def test_python_that_works_for_a_reader_works_here(judge, sources):
 
 
 def test_all_that_a_block_prints_is_captured_in_order(judge):
-    source = "import os, subprocess, sys\n\nprint('first')\nsubprocess.run(['echo', 'second'])\nos.write(1, b'third\\n')"
+    source = (
+        "import os, subprocess, sys\n\nprint('first')\nsubprocess.run(['echo', 'second'])\nos.write(1, b'third\\n')"
+    )
     page = python(source) + "\n```output\nfirst\nsecond\nthird\n```\n"
     assert judge(page) is None
     assert judge(page.replace("\nsecond", "")) is not None
@@ -121,8 +121,8 @@ def test_a_block_that_never_ends_is_stopped(judge, monkeypatch):
 
 def test_pages_share_nothing(judge):
     assert judge(python("import json, os\n\njson.mine = 1\nx = 1\nos.environ['MINE'] = '1'"), "one") is None
-    source = "import json, os\n\nassert not hasattr(json, 'mine')\nassert 'MINE' not in os.environ\nassert os.listdir() == []"
-    assert judge(python(source), "two") is None
+    untouched = ["import json, os\n", "assert not hasattr(json, 'mine')", "assert 'MINE' not in os.environ"]
+    assert judge(python("\n".join([*untouched, "assert os.listdir() == []"])), "two") is None
     assert "NameError" in judge(python("print(x)"), "three").message
 
 
@@ -133,7 +133,10 @@ def test_no_secret_of_the_runner_reaches_a_page(judge, monkeypatch):
     monkeypatch.setenv(SECRET, "secret")
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     assert SECRET in os.environ
-    assert judge(python(f"import os\n\nassert {SECRET!r} not in os.environ\nassert 'PYTHONPATH' not in os.environ")) is None
+    assert (
+        judge(python(f"import os\n\nassert {SECRET!r} not in os.environ\nassert 'PYTHONPATH' not in os.environ"))
+        is None
+    )
     assert judge(console(f'$ echo "[${SECRET}][$PYTHONPATH]"', "[][]")) is None
 
 
@@ -141,7 +144,7 @@ def test_no_secret_of_the_runner_reaches_a_page(judge, monkeypatch):
 
 
 def test_a_shell_keeps_its_state(judge):
-    lines = ["$ mkdir inner && cd inner", "$ export GREETING=hello", "$ shout() { echo \"$1!\"; }"]
+    lines = ["$ mkdir inner && cd inner", "$ export GREETING=hello", '$ shout() { echo "$1!"; }']
     page = console(*lines, '$ shout "$GREETING" && basename "$PWD"', "hello!", "inner")
     assert judge(page) is None
     assert judge(page + "\n" + console("$ basename $PWD", "inner").removeprefix("# A page\n")) is None
@@ -187,7 +190,10 @@ def test_an_exit_is_seen_while_a_background_process_stays(tmp_path):
 
 
 def test_a_command_that_waits_for_input_gets_none(judge):
-    assert judge(console("$ cat", "$ read -r answer || echo none", "none", "$ python -i -c 'print(1)' 2> prompt", "1")) is None
+    assert (
+        judge(console("$ cat", "$ read -r answer || echo none", "none", "$ python -i -c 'print(1)' 2> prompt", "1"))
+        is None
+    )
 
 
 def test_a_command_that_never_ends_is_stopped(judge, monkeypatch):
