@@ -2,7 +2,8 @@
 
 ``python -m harness.bench_data --rows 1000000`` makes a seeded file of rollouts, runs both on it for each of `STEPS`,
 compares what they wrote, prints a table and, with ``--record``, writes it where the page reads it. Rates are rows
-read in a second; memory is the most that the whole process tree held at once (sum of resident sizes, sampled).
+read in a second; memory is the most that the whole process tree held at once (sum of resident sizes, sampled). The
+page's code writes a shard on each core.
 """
 
 from __future__ import annotations
@@ -52,12 +53,41 @@ STEPS = {
 
 TOPICS = ("order", "invoice", "meeting", "customer", "shipment", "report", "account", "project")
 NULLS_OF_A_REQUEST = dict.fromkeys(
-    "background include instructions max_output_tokens max_tool_calls model previous_response_id prompt reasoning "
-    "service_tier store context_management conversation text top_logprobs".split()
+    [
+        "background",
+        "include",
+        "instructions",
+        "max_output_tokens",
+        "max_tool_calls",
+        "model",
+        "previous_response_id",
+        "prompt",
+        "reasoning",
+        "service_tier",
+        "store",
+        "context_management",
+        "conversation",
+        "text",
+        "top_logprobs",
+    ]
 )
 NULLS_OF_A_RESPONSE = dict.fromkeys(
-    "error incomplete_details instructions background completed_at max_output_tokens moderation previous_response_id "
-    "prompt prompt_cache_key reasoning safety_identifier service_tier user".split()
+    [
+        "error",
+        "incomplete_details",
+        "instructions",
+        "background",
+        "completed_at",
+        "max_output_tokens",
+        "moderation",
+        "previous_response_id",
+        "prompt",
+        "prompt_cache_key",
+        "reasoning",
+        "safety_identifier",
+        "service_tier",
+        "user",
+    ]
 )
 TOOLS = [
     {
@@ -226,15 +256,22 @@ def save_modules(page: str, directory: Path) -> None:
 
 def differences(ours: Path, theirs: Path) -> Iterator[str]:
     """Where the two wrote different rows. Why a line was rejected may be said in other words."""
-    for path in sorted(ours.glob("*.jsonl")):
-        with path.open("rb") as mine, (theirs / path.name).open("rb") as other:
-            for number, lines in enumerate(zip_longest(mine, other, fillvalue=b"null"), 1):
-                one, two = map(json.loads, lines)
-                if one and two and path.name == "rejects.jsonl":
-                    one, two = one["line"], two["line"]
-                if one != two:
-                    yield f"{path.name}, line {number}"
-                    break
+    for path in sorted(theirs.glob("*.jsonl")):
+        shards = sorted(ours.glob(f"{path.stem}-*-of-*.jsonl")) or [ours / path.name]
+        for number, lines in enumerate(zip_longest(lines_in(shards), lines_in([path]), fillvalue=b"null"), 1):
+            one, two = map(json.loads, lines)
+            if one and two and path.name == "rejects.jsonl":
+                one, two = one["line"], two["line"]
+            if one != two:
+                yield f"{path.name}, line {number}"
+                break
+
+
+def lines_in(paths: list[Path]) -> Iterator[bytes]:
+    """The lines of some files, one after the other."""
+    for path in paths:
+        with path.open("rb") as file:
+            yield from file
 
 
 def bench(rows: int, seed: int, directory: Path) -> dict[str, Any]:
@@ -257,7 +294,8 @@ def bench(rows: int, seed: int, directory: Path) -> dict[str, Any]:
             for left in folder.glob("*.jsonl"):
                 left.unlink()
         common = [str(source), *options, "--rejects", "rejects.jsonl"]
-        ours = measure([sys.executable, str(code / "prepare.py"), *common], folders[0], environment)
+        page = [sys.executable, str(code / "prepare.py"), *common, "--shards", str(os.cpu_count())]
+        ours = measure(page, folders[0], environment)
         loop = measure([sys.executable, str(ROOT / "harness" / "bench_loop.py"), *common], folders[1], environment)
         if found := list(differences(*folders)):
             raise SystemExit(f"{name}: the page's code and the loop wrote different rows: {'; '.join(found)}")

@@ -117,14 +117,14 @@ def _mapping(text: str) -> tuple[yaml.Node | None, list[Problem]]:
 # ------------------------------------------------------------------------------- NeMo Gym's configuration
 
 
-def gym_config(command: str, context: Iterable[str] = (), missing_servers: bool = True) -> Check:
+def gym_config(command: str, context: Iterable[str] = (), keys_only: bool = False) -> Check:
     """A check of a configuration that ``gym <command>`` reads.
 
     Args:
         command: such as ``eval run``.
         context: the texts of other configurations that the same command reads: the variables and servers that
             they use are known.
-        missing_servers: whether a server that is not there, or does not import, is a problem.
+        keys_only: look for unknown keys only: wrong values and missing servers are what the command itself refuses.
     """
     context = tuple(context)
 
@@ -139,9 +139,9 @@ def gym_config(command: str, context: Iterable[str] = (), missing_servers: bool 
         for key, value in node.value:
             name = key.value
             if name in fields:
-                problems += _check_field(fields[name], value, name)
+                problems += _check_field(fields[name], value, name, keys_only)
             elif _is_server(value):
-                problems += _check_server(name, value, missing_servers)
+                problems += _check_server(name, value, keys_only)
             elif name not in _reserved() and name not in used and name not in servers - _keys(node):
                 known = {*fields, *_reserved(), *used, *servers} - {name}
                 problems.append(unknown_key(key, "", known, f"`gym {command}`"))
@@ -198,12 +198,12 @@ def _command_fields(command: str) -> dict[str, Any]:
     return fields
 
 
-def _check_field(field: Any, node: yaml.Node, name: str) -> list[Problem]:
+def _check_field(field: Any, node: yaml.Node, name: str, keys_only: bool) -> list[Problem]:
     from typing import Annotated
 
     from pydantic.fields import FieldInfo
 
-    if "${" in str(data_of(node)):  # filled in when the configuration is resolved
+    if keys_only or "${" in str(data_of(node)):  # `${...}` is filled in when the configuration is resolved
         return unknown_keys(field, node, f"{name}.")
     annotation = field
     if isinstance(field, FieldInfo):
@@ -217,7 +217,7 @@ def _is_server(node: yaml.Node) -> bool:
     return isinstance(node, yaml.MappingNode) and bool(_keys(node) & set(SERVER_TYPES))
 
 
-def _check_server(instance: str, node: yaml.MappingNode, missing_servers: bool) -> list[Problem]:
+def _check_server(instance: str, node: yaml.MappingNode, keys_only: bool) -> list[Problem]:
     problems = []
     for kind, implementations in node.value:
         if kind.value in SERVER_BLOCK_KEYS:
@@ -230,15 +230,15 @@ def _check_server(instance: str, node: yaml.MappingNode, missing_servers: bool) 
             try:
                 config = server_config(kind.value, implementation.value)
             except LookupError as error:
-                if missing_servers:
+                if not keys_only:
                     problems.append(Problem(line_of(implementation), str(error)))
                 continue
             if isinstance(block, yaml.MappingNode):
-                problems += _check_server_block(config, block, path)
+                problems += _check_server_block(config, block, path, keys_only)
     return problems
 
 
-def _check_server_block(config: type, block: yaml.MappingNode, path: str) -> list[Problem]:
+def _check_server_block(config: type, block: yaml.MappingNode, path: str, keys_only: bool) -> list[Problem]:
     from nemo_gym.config_types import BaseRunServerTypeConfig
 
     # The parser's own class says what any block may hold (datasets, ports, ...); the server's class says the rest.
@@ -249,7 +249,7 @@ def _check_server_block(config: type, block: yaml.MappingNode, path: str) -> lis
     for key, value in block.value:
         name = key.value
         if name in fields:
-            problems += _check_field(fields[name], value, f"{path}{name}")
+            problems += _check_field(fields[name], value, f"{path}{name}", keys_only)
         elif name not in SERVER_BLOCK_KEYS:
             problems.append(unknown_key(key, path, {*fields, *SERVER_BLOCK_KEYS}, config.__name__))
     return problems

@@ -52,7 +52,7 @@ def _problems(argv: list[str]) -> list[str]:
     files = _config_files(args, tokens)
     texts = {path: path.read_text(encoding="utf-8") for path in files}
     own = {path: text for path, text in texts.items() if not _ships_with_the_install(path)}
-    check = gym_config(command, texts.values(), missing_servers=False)  # the command itself says which are missing
+    check = gym_config(command, texts.values(), keys_only=True)
     found = [f"{path.name}:{p.line}: {p.message}" for path, text in own.items() for p in check(text)]
     overrides = _overrides(tokens)
     return found + [f"on the command line: {p.message}" for p in (check(overrides) if overrides else [])]
