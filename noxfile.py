@@ -50,6 +50,9 @@ print(platform.python_version().rpartition(".")[0], version("nemo-gym"), pinned_
 # Where a machine forbids bytecode, each process would compile all of NeMo Gym again, which doubles its start.
 KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 
+# What can be measured: the harness and the live NeMo Gym, and the pages' code on large files.
+BENCHES = {"harness": "harness.bench", "data": "harness.bench_data"}
+
 # Lock: the oldest Python that it is compiled for.
 LOCKS = {"docs": "3.11", "tests": DECLARED_PYTHON, "lint": "3.11", "lock": "3.11"}
 # A lock that is held to the versions of another one: the site is judged with the Sphinx that builds it.
@@ -112,9 +115,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def bench(session: nox.Session) -> None:
-    """Measure the harness and the live NeMo Gym. Arguments go to harness.bench."""
+    """Measure; `bench -- data --rows 1000000` measures one thing, with its own arguments."""
     install_nemo_gym(session)
-    session.run("python", "-m", "harness.bench", *session.posargs, env=KEEP_BYTECODE)
+    name, *arguments = session.posargs or [None]
+    if name not in (None, *BENCHES):
+        session.error(f"there is no bench {name!r}: {', '.join(BENCHES)}")
+    for module in [BENCHES[name]] if name else BENCHES.values():
+        session.run("python", "-m", module, *arguments, env=KEEP_BYTECODE)
 
 
 @nox.session
