@@ -51,7 +51,7 @@ print(platform.python_version().rpartition(".")[0], version("nemo-gym"), pinned_
 KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 
 # What can be measured: the harness and the live NeMo Gym, and the pages' code on large files.
-BENCHES = {"harness": "harness.bench", "data": "harness.bench_data"}
+BENCHES = {"harness": "harness.bench", "data": "harness.bench_data", "quality": "harness.bench_quality"}
 
 # Lock: the oldest Python that it is compiled for.
 LOCKS = {"docs": "3.11", "tests": DECLARED_PYTHON, "lint": "3.11", "lock": "3.11"}

@@ -70,7 +70,7 @@ def length_of(messages: list[dict[str, Any]]) -> int:
     return length
 
 
-def read(line: str) -> dict[str, Any]:
+def read(line: bytes) -> dict[str, Any]:
     """A line as an attempt.
 
     Raises:
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
     seen: set[tuple[int, int]] = set()
     rejected: list[dict[str, Any]] = []
     keep = options.sft or options.preference
-    with options.rollouts.open(encoding="utf-8") as lines:
+    with options.rollouts.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 attempt = read(line)

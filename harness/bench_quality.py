@@ -1,0 +1,118 @@
+"""Measure the code of the pages on data quality on many rows, beside `harness.bench_quality_loop`.
+
+``python -m harness.bench_quality --rows 1000000`` is to the pages of `training/data-quality` what `harness.bench_data`
+is to `datasets/prepare-for-training`: the same rows, the same measures, the same columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.bench_data import ROOT, differences, machine, make_rows, measure, save_modules
+
+PAGES = [f"training/data-quality/{name}" for name in ("filtering-strategies", "quality-metrics", "dataset-balancing")]
+RECORD = ROOT / "docs" / "_data" / "bench-quality.json"
+
+#: What is measured: a name, the page's script and its options. Each step reads what those before it left.
+SFT = ("--for", "sft", "--low", "0.1", "--high", "0.9", "--kept", "kept.jsonl", "--rejects", "rejects.jsonl")
+STEPS = {
+    "filter": ("filter.py", "{source}", *SFT, "--without", "evaluation set", "similar task"),
+    "filter, near-duplicates too": ("filter.py", "{source}", *SFT, "--without", "evaluation set"),
+    "metrics": ("metrics.py", "{source}", "--output", "metrics.json"),
+    "balance": (
+        *("balance.py", "kept.jsonl", "--profile", "{profile}", "--validation", "0.1", "--per-task", "2"),
+        *("--weight", "hard=2", "--train", "train.jsonl", "--held-out", "validation.jsonl"),
+    ),
+}
+
+
+def make_profile(source: Path, target: Path) -> None:
+    """What `gym eval profile` would say of each task, as far as the pages read it."""
+    rewards: dict[int, list[float]] = {}
+    with source.open("rb") as lines:
+        for line in lines:
+            try:
+                row = json.loads(line)
+                rewards.setdefault(row["_ng_task_index"], []).append(row["reward"])
+            except (ValueError, KeyError):
+                continue
+    with target.open("w", encoding="utf-8") as out:
+        for task, values in sorted(rewards.items()):
+            valid = [value for value in values if value == value]
+            out.write(json.dumps({"_ng_task_index": task, "mean/reward": sum(valid) / max(len(valid), 1)}) + "\n")
+
+
+def unequal_metrics(ours: Path, theirs: Path) -> Iterator[str]:
+    """Where the means differ; the loop computes no intervals."""
+    mine, other = (json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in (ours, theirs))
+    for agent, metrics in other["environments"].items():
+        for name, value in metrics.items():
+            found = mine["environments"][agent][name]
+            if abs((found[0] if isinstance(found, list) else found) - value) > 1e-9 * max(1.0, abs(value)):
+                yield f"{agent}, {name}: {found} and {value}"
+
+
+def bench(rows: int, seed: int, directory: Path) -> dict[str, Any]:
+    """Measure every step on `rows` rows made from `seed`.
+
+    Raises:
+        SystemExit: the page's code and the loop wrote different rows.
+    """
+    source, profile, code = (directory / name for name in ("rollouts.jsonl", "profile.jsonl", "code"))
+    make_rows(source, rows, seed)
+    make_profile(source, profile)
+    folders = directory / "page", directory / "loop"
+    for folder in (code, *folders):
+        folder.mkdir()
+    for page in PAGES:
+        save_modules(page, code)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    steps = []
+    for name, (script, *options) in STEPS.items():
+        options = [option.format(source=source, profile=profile) for option in options]
+        ours = measure([sys.executable, str(code / script), *options], folders[0], environment)
+        command = [sys.executable, str(ROOT / "harness" / "bench_quality_loop.py"), script, *options]
+        loop = measure(command, folders[1], environment)
+        found = [*differences(*folders), *(unequal_metrics(*folders) if script == "metrics.py" else ())]
+        if found:
+            raise SystemExit(f"{name}: the page's code and the loop differ: {'; '.join(found)}")
+        step = {
+            "step": name,
+            "loop_rows_per_second": round(rows / loop.seconds),
+            "rows_per_second": round(rows / ours.seconds),
+            "ratio": round(loop.seconds / ours.seconds, 1),
+            "loop_peak_mb": round(loop.peak / 1e6),
+            "peak_mb": round(ours.peak / 1e6),
+        }
+        print("  ".join(f"{key} {value}" for key, value in step.items()), flush=True)
+        steps.append(step)
+    return {"rows": rows, "bytes": source.stat().st_size, "seed": seed, "steps": steps}
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the file that is made")
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes another file")
+    parser.add_argument("--quick", action="store_true", help="20,000 rows: see that it works")
+    parser.add_argument("--record", action="store_true", help="keep the result")
+    parser.add_argument("--directory", type=Path, help="where the files go; needs about three times the rows' size")
+    options = parser.parse_args()
+    rows = 20_000 if options.quick else options.rows
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.directory) as directory:
+        result = machine() | bench(rows, options.seed, Path(directory))
+    if options.record:
+        kept = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else []
+        kept = sorted([*(each for each in kept if each["rows"] != rows), result], key=lambda each: each["rows"])
+        RECORD.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
