@@ -292,10 +292,10 @@ def test_each_kind_of_bad_line_is_named_and_the_others_kept(prepare: Callable[..
         assert reason in reject["reason"], name
 
 
-def test_a_file_cut_off_in_its_last_line(prepare: Callable[..., str], tmp_path: Path) -> None:
-    save(tmp_path / "rollouts.jsonl", [rollout(), rollout(_ng_rollout_index=1)])
+def test_a_file_cut_off_within_a_character(prepare: Callable[..., str], tmp_path: Path) -> None:
     path = tmp_path / "rollouts.jsonl"
-    path.write_bytes(path.read_bytes()[:-20])
+    lines = [json.dumps(row, ensure_ascii=False).encode() for row in (rollout(), answered("\u00e9"))]
+    path.write_bytes(lines[0] + b"\n" + lines[1][: lines[1].index(b"\xc3") + 1])
     prepare("rollouts.jsonl", "--sft", "sft.jsonl")
     assert len(load(tmp_path / "sft.jsonl")) == 1
     assert [reject["line"] for reject in load(tmp_path / "rejects.jsonl")] == [2]
