@@ -305,17 +305,22 @@ def bench(rows: int, seed: int, directory: Path, names: Sequence[str], repeat: i
         loop = fastest([measure(loop_command, folders[1], environment) for _ in range(repeat)])
         if found := list(differences(*folders)):
             raise SystemExit(f"{name}: the page's code and the loop wrote different rows: {'; '.join(found)}")
-        step = {
-            "step": name,
-            "loop_rows_per_second": round(rows / loop.seconds),
-            "rows_per_second": round(rows / ours.seconds),
-            "ratio": round(loop.seconds / ours.seconds, 1),
-            "loop_peak_mb": round(loop.peak / 1e6),
-            "peak_mb": round(ours.peak / 1e6),
-        }
-        print("  ".join(f"{key} {value}" for key, value in step.items()), flush=True)
-        steps.append(step)
+        steps.append(compared(name, rows, ours, loop))
     return {"rows": rows, "bytes": source.stat().st_size, "seed": seed, "steps": steps}
+
+
+def compared(name: str, rows: int, ours: Run, loop: Run) -> dict[str, Any]:
+    """One step's row of the table, which is also printed."""
+    step = {
+        "step": name,
+        "loop_rows_per_second": round(rows / loop.seconds),
+        "rows_per_second": round(rows / ours.seconds),
+        "ratio": round(loop.seconds / ours.seconds, 1),
+        "loop_peak_mb": round(loop.peak / 1e6),
+        "peak_mb": round(ours.peak / 1e6),
+    }
+    print("  ".join(f"{key} {value}" for key, value in step.items()), flush=True)
+    return step
 
 
 def machine() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.bench_data import ROOT, differences, machine, make_rows, measure, save_modules
+from harness.bench_data import ROOT, compared, differences, machine, make_rows, measure, save_modules
 
 PAGES = [f"training/data-quality/{name}" for name in ("filtering-strategies", "quality-metrics", "dataset-balancing")]
 RECORD = ROOT / "docs" / "_data" / "bench-quality.json"
@@ -83,16 +83,7 @@ def bench(rows: int, seed: int, directory: Path) -> dict[str, Any]:
         found = [*differences(*folders), *(unequal_metrics(*folders) if script == "metrics.py" else ())]
         if found:
             raise SystemExit(f"{name}: the page's code and the loop differ: {'; '.join(found)}")
-        step = {
-            "step": name,
-            "loop_rows_per_second": round(rows / loop.seconds),
-            "rows_per_second": round(rows / ours.seconds),
-            "ratio": round(loop.seconds / ours.seconds, 1),
-            "loop_peak_mb": round(loop.peak / 1e6),
-            "peak_mb": round(ours.peak / 1e6),
-        }
-        print("  ".join(f"{key} {value}" for key, value in step.items()), flush=True)
-        steps.append(step)
+        steps.append(compared(name, rows, ours, loop))
     return {"rows": rows, "bytes": source.stat().st_size, "seed": seed, "steps": steps}
 
 

@@ -86,10 +86,10 @@ def facts_of(line: str) -> dict[str, Any]:
 def read(path: Path) -> list[dict[str, Any] | None]:
     """The facts of every line; None for one that has none."""
     found: list[dict[str, Any] | None] = []
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:  # a line that is not UTF-8 is a line that cannot be read, not the end of the file
         for line in lines:
             try:
-                found.append(facts_of(line))
+                found.append(facts_of(line.decode("utf-8")))
             except (ValueError, KeyError, TypeError):
                 found.append(None)
     return found
@@ -151,7 +151,7 @@ def filter_rows(options: argparse.Namespace) -> None:
             same.append(line)
         answers.add((each["prompt"], each["answer"]))
     reject("same answer", same)
-    with options.rollouts.open(encoding="utf-8") as lines, options.kept.open("w", encoding="utf-8") as out:
+    with options.rollouts.open("rb") as lines, options.kept.open("wb") as out:
         out.writelines(line for number, line in enumerate(lines, 1) if number in rest)
     with options.rejects.open("w", encoding="utf-8") as out:
         for line, step in sorted(rejected.items()):

@@ -1,8 +1,12 @@
-"""``{bench-table}``: what ``python -m harness.bench_data --record`` measured, as a table for each number of rows."""
+"""``{bench-table} data``: what ``nox -s bench -- data --record`` measured, as a table for each number of rows.
+
+The argument is the bench's name; its record is ``docs/_data/bench-NAME.json``.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +14,43 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-RECORD = Path(__file__).resolve().parent.parent / "_data" / "bench-data.json"
+RECORDS = Path(__file__).resolve().parent.parent / "_data"
 HEADINGS = ("step", "loop, rows/s", "this page, rows/s", "ratio", "loop, peak", "this page, peak")
 
 
 class BenchTable(SphinxDirective):
     """One table for each measurement that is recorded, with machine and date."""
 
+    required_arguments = 1
     has_content = False
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_dependency(str(RECORD))
-        if not RECORD.is_file():
-            raise self.error(f"{RECORD.name} is missing: run python -m harness.bench_data --record")
-        results = json.loads(RECORD.read_text(encoding="utf-8"))
-        return [node for result in results for node in (paragraph(caption(result)), table(rows_of(result)))]
+        name = self.arguments[0]
+        self.env.note_dependency(str(record_of(name)))
+        if not record_of(name).is_file():
+            raise self.error(f"{record_of(name).name} is missing: run nox -s bench -- {name} --record")
+        return [node for result in results_of(name) for node in (paragraph(caption(result)), table(rows_of(result)))]
+
+
+def record_of(name: str) -> Path:
+    """Where a bench keeps what it measured."""
+    return RECORDS / f"bench-{name}.json"
+
+
+def results_of(name: str) -> list[dict[str, Any]]:
+    """What a bench measured, a result for each number of rows."""
+    return json.loads(record_of(name).read_text(encoding="utf-8"))
+
+
+def as_markdown(name: str) -> Iterator[str]:
+    """The same tables in the page's Markdown twin."""
+    for result in results_of(name):
+        yield caption(result)
+        yield ""
+        yield "| " + " | ".join(HEADINGS) + " |"
+        yield "| --- " * len(HEADINGS) + "|"
+        yield from ("| " + " | ".join(cells) + " |" for cells in rows_of(result))
+        yield ""
 
 
 def caption(result: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench
 import formats
 import frontmatter
 import source
@@ -46,6 +47,11 @@ _OTHER_ROLE = re.compile(r"\{(?P<role>[\w:-]+)\}`(?P<text>[^`<]+?)(?:\s*<(?P<tar
 
 #: Directives whose body is nothing that a reader of Markdown could read.
 _DROPPED = frozenset({"toctree"})
+#: Directives that write a table of data that the site holds: each gives its lines for an argument.
+_TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
+    "bench-table": bench.as_markdown,
+    "format-table": formats.as_markdown,
+}
 #: Directives that show their own name: notes, warnings and the like.
 _ADMONITIONS = frozenset({"note", "tip", "warning", "important", "caution", "attention", "danger", "hint", "seealso"})
 #: Options of a Python snippet that is not for the reader's interpreter: read by a program, a fragment, or failing.
@@ -265,8 +271,8 @@ def _directive(opened: re.Match[str], lines: list[str], number: int, links: Link
             return [], end + 1
         source_lines = "\n".join(lines[number:end]).strip("\n")
         return ["", options.get("alt", ""), "", f"```mermaid\n{source_lines}\n```", ""], end + 1
-    if name == "format-table":
-        return ["", *formats.as_markdown(argument), ""], number
+    if name in _TABLES:
+        return ["", *_TABLES[name](argument), ""], number
     title = _ICON_ROLE.sub("", argument) or (name.capitalize() if name in _ADMONITIONS else "")
     if name in ("figure", "image"):
         return ["", f"![{options.get('alt', '')}]({links.file(argument)})", ""], number
