@@ -10,15 +10,24 @@ from __future__ import annotations
 import os
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from harness.pin import pinned_version
 
 #: The exit status of a command that the harness refused: no command of NeMo Gym uses it.
 EXIT_CODE = 97
 
 
 def install(argv: list[str]) -> None:
-    """Check the command line ``argv``; exit with `EXIT_CODE` if a key in it would be ignored."""
+    """Check the command line ``argv``; exit with `EXIT_CODE` if a key in it would be ignored.
+
+    Beside another release than the pinned one (``nox -s drift``) commands run as they are: what is checked here, and
+    with which classes, is the pin's.
+    """
+    if version("nemo-gym") != pinned_version():
+        return
     # In a process of its own: reading the servers' classes imports them, which the command itself must not notice.
     checking = os.fork()
     if checking == 0:
@@ -66,7 +75,7 @@ def _parse(argv: list[str]) -> tuple[str | None, Any, list[str]]:
     program, words = Path(argv[0]).name, argv[1:]
     if program != "gym":
         words = [*LEGACY.get(program.removeprefix("nemo_gym_").removeprefix("ng_"), ["--help"]), *words]
-    if {"-h", "--help"} & set(words):
+    if {"-h", "--help", "+h=true", "+help=true"} & set(words):
         return None, None, []
     args, tokens = build_parser().parse_known_args(words)
     chosen = getattr(args, "_command", None)

@@ -92,7 +92,8 @@ def _forget_import_directory() -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     for name in ("HF_DATASETS_CACHE", "HF_HOME"):
         os.environ.setdefault(name, str(working / "cache" / "huggingface"))
-    nemo_gym._augment_sys_path()
+    if hasattr(nemo_gym, "_augment_sys_path"):  # since 0.5
+        nemo_gym._augment_sys_path()
 
 
 def finish(body: Callable[[], None]) -> int:

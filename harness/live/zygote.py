@@ -344,9 +344,7 @@ def main() -> None:
     listener.set_inheritable(False)
     root = sys.argv[2]
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    for module in PRELOADED:
-        importlib.import_module(module)
-    for module in filter(importlib.util.find_spec, HARNESS):
+    for module in filter(importlib.util.find_spec, (*PRELOADED, *HARNESS)):  # another release lacks some of them
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
