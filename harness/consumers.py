@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from harness import nemo_rl
 from harness.strict import (
     Problem,
     check,
@@ -34,6 +35,14 @@ from harness.strict import (
 Check = Callable[[str], list[Problem]]
 
 SERVER_TYPES = ("resources_servers", "responses_api_agents", "responses_api_models", "environment_servers")
+
+#: The classes into which every server parses the global configuration, and which the commands that start servers take.
+SERVER_CONFIGS = (
+    "nemo_gym.server_utils:GlobalAIOHTTPAsyncClientConfig",
+    "nemo_gym.server_utils:ProfilingMiddlewareConfig",
+    "nemo_gym.server_utils:UvicornLoggingConfig",
+    "nemo_gym.server_utils:UvicornProxyHeadersConfig",
+)
 
 #: The classes into which each ``gym`` command parses the global configuration, beside the keys reserved for all.
 #: A command that parses none takes only servers and reserved keys.
@@ -57,24 +66,29 @@ COMMAND_CONFIGS: dict[str, tuple[str, ...]] = {
     "dataset render": ("nemo_gym.prompt:MaterializePromptsConfig",),
     "dataset collate": ("nemo_gym.train_data_utils:TrainDataProcessorConfig",),
     "env init": ("nemo_gym.cli.env:RunConfig", "nemo_gym.cli.env:InitEnvironmentConfig"),
-    "env resolve": (),
+    "env resolve": (  # it prints what any of them would read
+        "nemo_gym.rollout_collection:RolloutCollectionConfig",
+        "nemo_gym.rollout_collection:E2ERolloutCollectionConfig",
+        *SERVER_CONFIGS,
+    ),
     "env schema": ("nemo_gym.cli.env:SchemaConfig",),
     "env validate": ("nemo_gym.cli.env:ManifestCommandConfig",),
     "env packages": ("nemo_gym.cli.env:PipListConfig",),
     "env test": ("nemo_gym.cli.env:TestConfig", "nemo_gym.cli.env:TestAllConfig"),
     "env publish": ("nemo_gym.cli.env:ManifestCommandConfig",),
-    "env start": (),
+    "env start": SERVER_CONFIGS,
     "env prefetch": (),
     "env status": (),
     "eval prepare": ("nemo_gym.cli.eval:PrepareBenchmarkConfig",),
     "eval run": (
         "nemo_gym.rollout_collection:RolloutCollectionConfig",
         "nemo_gym.rollout_collection:E2ERolloutCollectionConfig",
+        *SERVER_CONFIGS,
     ),
     "eval aggregate": ("nemo_gym.rollout_collection:RolloutAggregationConfig",),
     "eval health-check": (),
     "eval export": ("nemo_gym.atif_export:ExportAtifConfig",),
-    "eval reverify": ("nemo_gym.rollout_reverification:RolloutReverificationConfig",),
+    "eval reverify": ("nemo_gym.rollout_reverification:RolloutReverificationConfig", *SERVER_CONFIGS),
     "eval profile": ("nemo_gym.reward_profile:RewardProfileConfig",),
     "eval submit": (),
     "eval compare": ("nemo_gym.comparison.schema:ComparisonConfig",),
@@ -335,6 +349,16 @@ def _json_rows(text: str) -> list[tuple[int, str]]:
     return [(1, text)]
 
 
+def _document(annotation: str) -> Check:
+    """A check of one YAML document against a class."""
+
+    def check_document(text: str) -> list[Problem]:
+        node, problems = _mapping(text)
+        return problems if node is None else check(load(annotation), node)
+
+    return check_document
+
+
 def _plain_json(text: str) -> list[Problem]:
     try:
         json.loads(text)
@@ -358,7 +382,9 @@ CONSUMERS: dict[str, Check] = {
     "SFT row": _rows("harness.schemas:SFTRow"),
     "preference pair": _rows("harness.schemas:PreferencePair"),
     "RL row": _rows("harness.schemas:RLRow"),
+    "prompt config": _document("nemo_gym.prompt:PromptConfig"),
     "json": _plain_json,
+    "NeMo RL": nemo_rl.problems,
 }
 
 

@@ -1,7 +1,7 @@
 """Servers of a started command, forked from the zygote instead of launched in virtual environments of their own.
 
 ``gym env start`` and the other commands that start servers run their own code: parser, configuration, head server,
-polling, shutdown, and every line they print. Five of its names are replaced inside the forked command:
+polling, shutdown, and every line they print. Six of its names are replaced inside the forked command:
 
 ``setup_command.Popen``        which would build a server's environment with uv and run its ``app.py`` there,
                                asks the zygote for a fork that runs ``app.py`` in this environment;
@@ -9,6 +9,7 @@ polling, shutdown, and every line they print. Five of its names are replaced ins
 ``env.initialize_ray``         starts Ray only when a configured server says that it needs it;
 ``server_utils._server_uses_ray``  in the server, the same;
 ``env.RunHelper``              lets servers that were parked be taken over, and parks them when it shuts down.
+``env.setup_env_command``      what ``gym env test`` runs before a server's own tests, uses this environment too.
 
 Servers are shared when nothing that they could see differs: the same resolved configuration (but for ports that
 were assigned, not asked for), the same code of the install, the same environment. See ``sharing_key``.
@@ -20,6 +21,7 @@ import json
 import os
 import re
 import select
+import shlex
 import socket
 import subprocess
 import sys
@@ -255,6 +257,7 @@ def install(zygote: str) -> None:
     fleet = Fleet(zygote)
     _record_assigned_ports(fleet)
     _replace_ray(fleet)
+    _test_in_this_environment()
     genuine_popen, genuine_check = setup_command.Popen, env.RunHelper.check_http_server_statuses
     genuine_start, genuine_poll = env.RunHelper.start, server_utils.ServerClient.poll_for_status
 
@@ -291,6 +294,22 @@ def install(zygote: str) -> None:
     env.RunHelper.check_http_server_statuses = check
     env.RunHelper.start = start
     env.ServerClient.poll_for_status = poll
+
+
+def _test_in_this_environment() -> None:
+    """Let ``gym env test`` activate this environment instead of building one for the server.
+
+    What its pytest finds above the page's directory, this project's own settings among it, is not the reader's.
+    """
+    genuine = env.setup_env_command
+
+    def setup_env_command(directory: Path, *arguments: Any) -> str:
+        genuine(directory, *arguments)  # it refuses a server that does not say what it needs
+        alone = shlex.quote(f"-c {os.devnull} --rootdir=. --confcutdir=.")
+        activate = shlex.quote(str(Path(sys.prefix, "bin", "activate")))
+        return f"cd {shlex.quote(str(directory))} && . {activate} && export PYTEST_ADDOPTS={alone}"
+
+    env.setup_env_command = setup_env_command
 
 
 def _record_assigned_ports(fleet: Fleet) -> None:
