@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tomllib
@@ -50,11 +51,30 @@ print(platform.python_version().rpartition(".")[0], version("nemo-gym"), pinned_
 # Where a machine forbids bytecode, each process would compile all of NeMo Gym again, which doubles its start.
 KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 
+# What judges the pages keeps its version when another NeMo Gym is installed beside it.
+JUDGES = ("--constraint", "locks/docs.txt")
+
 # What can be measured: the harness and the live NeMo Gym, and the pages' code on large files.
 BENCHES = {"harness": "harness.bench", "data": "harness.bench_data", "quality": "harness.bench_quality"}
 
+# What writes the files that are generated from the pinned NeMo Gym: the index of its symbols first.
+GENERATORS = ("harness.pin", "harness.formats", "harness.reference")
+
+# What GitHub reads, with the schema of it that check-jsonschema brings along.
+WORKFLOWS = {
+    "vendor.github-workflows": [str(path) for path in sorted(ROOT.glob(".github/workflows/*.yml"))],
+    "vendor.dependabot": [".github/dependabot.yml"],
+}
+
 # Lock: the oldest Python that it is compiled for.
-LOCKS = {"docs": "3.11", "tests": DECLARED_PYTHON, "lint": "3.11", "lock": "3.11"}
+LOCKS = {
+    "docs": "3.11",
+    "tests": DECLARED_PYTHON,
+    "lint": "3.11",
+    "links": "3.11",
+    "browser": "3.11",
+    "lock": "3.11",
+}
 # A lock that is held to the versions of another one: the site is judged with the Sphinx that builds it.
 CONSTRAINTS = {"tests": "docs"}
 COMPILE_OPTIONS = (
@@ -75,6 +95,7 @@ def docs(session: nox.Session) -> None:
     install(session, "docs")
     output = BUILD / "html"
     discard_stale(output)
+    built_from(output).unlink(missing_ok=True)
     session.run(
         "sphinx-build",
         "-b", "html",  # the published builder
@@ -84,6 +105,7 @@ def docs(session: nox.Session) -> None:
         str(DOCS),
         str(output),
     )  # fmt: skip
+    built_from(output).write_text(sources_digest(), encoding="utf-8")
     session.log(f"The site: {(ROOT / output / 'index.html').as_uri()}")
 
 
@@ -106,6 +128,23 @@ def docs_live(session: nox.Session) -> None:
     )  # fmt: skip
 
 
+@nox.session
+def links(session: nox.Session) -> None:
+    """Follow every link and anchor of the built site; `links -- --external` asks other sites instead."""
+    html = require_site(session)
+    install(session, "links")
+    session.run("python", "-m", "checks.links", str(html), *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Open every page and redirect of the built site in a browser. Arguments go to pytest."""
+    html = require_site(session)
+    install(session, "browser")
+    settings = ["-c", "checks/browser/pytest.ini", "checks/browser"]
+    session.run("pytest", *settings, *session.posargs, env={"SITE": str(html.resolve())})
+
+
 @nox.session(python=PYTHON)
 def tests(session: nox.Session) -> None:
     """Judge every page and run all tests; `tests -- docs/PATH.md` judges one page. Arguments go to pytest."""
@@ -124,9 +163,45 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", module, *arguments, env=KEEP_BYTECODE)
 
 
+@nox.session(python=PYTHON)
+def reference(session: nox.Session) -> None:
+    """Write what is generated from the pinned NeMo Gym; `reference -- --check` only compares."""
+    install_nemo_gym(session)
+    for module in GENERATORS:
+        session.run("python", "-m", module, *session.posargs, env=KEEP_BYTECODE)
+
+
+@nox.session(python=PYTHON)
+def drift(session: nox.Session) -> None:
+    """Run the site against another NeMo Gym, and report what differs: `drift -- 0.4.0`. It changes nothing."""
+    if len(session.posargs) != 1:
+        session.error("expected the version of a published nemo-gym: nox -s drift -- 0.4.0")
+    version = session.posargs[0]
+    folder = Path("build", "drift", version)
+    shutil.rmtree(folder, ignore_errors=True)
+    install_nemo_gym(session)
+    session.run("python", "-m", "harness.drift", "ask", str(folder / "pin"), env=KEEP_BYTECODE)
+    # From here on the environment is not what the lock says: the next run installs the lock again.
+    Path(session.virtualenv.location, "lock.sha256").unlink()
+    session.run(
+        "uv", "pip", "install", "--quiet", "--python-version", DECLARED_PYTHON, f"nemo-gym=={version}", *JUDGES
+    )  # fmt: skip
+    session.run("python", "-m", "harness.drift", "ask", str(folder / "other"), env=KEEP_BYTECODE)
+    session.run(
+        "pytest", "--quiet", "--tb=no", "-r", "N", "--no-cache", "--build", str(folder / "build"), str(DOCS),
+        env=KEEP_BYTECODE | {"GYMDOCS_LEDGER": str(folder / "ledger.json")},
+        success_codes=[0, 1],  # pages that fail are what the report is about
+    )  # fmt: skip
+    session.run(
+        "python", "-m", "harness.drift", "report", str(folder / "pin"), str(folder / "other"),
+        "--ledger", str(folder / "ledger.json"),
+        "--output", str(folder / "report.md"),
+    )  # fmt: skip
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check code, prose and locks; `lint -- --fix` mends what can be mended."""
+    """Check code, prose, locks and workflows; `lint -- --fix` mends what can be mended."""
     install(session, "lint")
     if stale := [name for name in LOCKS if not is_current(name)]:
         session.error(f"locks/{stale[0]}.txt was not compiled from pyproject.toml as it is. Run: nox -s lock")
@@ -135,6 +210,10 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", *([] if fix else ["--check"]))
     session.run("codespell")
     session.run("rumdl", "check", *fix, ".")
+    session.run("shellcheck", ".ci/run")
+    for schema, files in WORKFLOWS.items():
+        session.run("check-jsonschema", "--builtin-schema", schema, *files)
+    session.run("zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github")
 
 
 @nox.session
@@ -192,6 +271,31 @@ def discard_stale(output: Path) -> None:
         shutil.rmtree(doctrees(output), ignore_errors=True)
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(digest.hexdigest(), encoding="utf-8")
+
+
+def require_site(session: nox.Session) -> Path:
+    """Return the site's folder; fail where `docs` did not build it from what is there now."""
+    output = BUILD / "html"
+    stamp = built_from(output)
+    if not stamp.exists():
+        session.error(f"{output.as_posix()} holds no site that was built without a fault. Run: nox -s docs")
+    if stamp.read_text(encoding="utf-8") != sources_digest():
+        session.error(f"{output.as_posix()} was built from other sources or for another SITE_URL. Run: nox -s docs")
+    return output
+
+
+def built_from(output: Path) -> Path:
+    """Return where it is noted what the site in ``output`` was built from, once all of it is there."""
+    return output.with_name(f"{output.name}-built-from.sha256")
+
+
+def sources_digest() -> str:
+    """Return a digest of what the site is built from, but for the tests' ledger, which moves no link."""
+    digest = hashlib.sha256(os.environ.get("SITE_URL", "").encode())
+    for path in sorted({path for pattern in ("docs/**/*", *MACHINERY) for path in Path().glob(pattern)}):
+        if is_source(path):
+            digest.update(f"{path.as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def is_source(path: Path) -> bool:

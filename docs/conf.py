@@ -51,6 +51,7 @@ extensions = [
     "ledger",
     "mathml",
     "redirects",
+    "reference",
     "snippets",
     "source",
 ]

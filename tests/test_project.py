@@ -70,7 +70,10 @@ def test_readme_table_is_the_list_of_sessions(noxfile: ModuleType) -> None:
     assert sorted(table) == sorted(nox.registry.get())
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("site", "external-links")]
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *WORKFLOWS])
 def test_every_command_named_is_a_session(document: str, noxfile: ModuleType) -> None:
     named = set(re.findall(r"nox -s ([a-z-]+)", (ROOT / document).read_text(encoding="utf-8")))
     assert named
@@ -112,7 +115,7 @@ def run_ci(folder: Path, readme: str) -> subprocess.CompletedProcess[str]:
 def test_ci_runs_the_readme(tmp_path: Path) -> None:
     result = run_ci(tmp_path, README)
     assert "pip install nox[uv]\n" in result.stdout
-    assert "nox -s lint tests docs\n" in result.stdout
+    assert "nox -s lint tests docs links\n" in result.stdout
 
 
 def test_ci_fails_with_nox_and_ends_with_the_tests_summary(tmp_path: Path) -> None:
@@ -303,3 +306,27 @@ def test_a_change_beyond_a_page_discards_the_output(change, site: Path, noxfile:
     assert rebuilt(noxfile)
     change(site / "docs")
     assert rebuilt(noxfile)
+
+
+# -- The site that is judged -----------------------------------------------------------------------
+
+
+def test_a_site_is_judged_only_as_it_was_built(
+    site: Path, noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SITE_URL", raising=False)
+    session = FakeSession(site)
+    with pytest.raises(RuntimeError, match=r"no site that was built without a fault\. Run: nox -s docs"):
+        noxfile.require_site(session)
+    stamp = noxfile.built_from(Path("docs/_build/html"))
+    stamp.write_text(noxfile.sources_digest(), encoding="utf-8")
+    assert noxfile.require_site(session) == Path("docs/_build/html")
+    (site / "docs/_build/html/other.html").touch()
+    assert noxfile.require_site(session)
+    monkeypatch.setenv("SITE_URL", "https://example.org")
+    with pytest.raises(RuntimeError, match="built from other sources or for another SITE_URL"):
+        noxfile.require_site(session)
+    monkeypatch.delenv("SITE_URL")
+    (site / "docs/page.md").write_text("changed", encoding="utf-8")
+    with pytest.raises(RuntimeError, match="built from other sources"):
+        noxfile.require_site(session)

@@ -21,6 +21,7 @@ from pathlib import Path
 import bench
 import formats
 import frontmatter
+import reference
 import source
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -43,10 +44,11 @@ _SOURCE_ROLE = re.compile(r"\{source\}`(?:(?P<text>[^`<]*?)\s*<(?P<target>[^`>]+
 _ICON_ROLE = re.compile(r"\{(?:octicon|material-[a-z]+|fa[a-z]*)\}`[^`]*`\s*")
 _OPEN_ROLE = re.compile(r"\{[\w:-]+\}`[^`]*\Z")
 _PICTURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
+_ANCHOR = re.compile(r"\[(?P<text>`[^`]+`)\]\{#[\w-]+\}")
 _OTHER_ROLE = re.compile(r"\{(?P<role>[\w:-]+)\}`(?P<text>[^`<]+?)(?:\s*<(?P<target>[^`>]+)>)?`")
 
 #: Directives whose body is nothing that a reader of Markdown could read.
-_DROPPED = frozenset({"toctree"})
+_DROPPED = frozenset({"toctree", "filter-rows"})
 #: Directives that write a table of data that the site holds: each gives its lines for an argument.
 _TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "bench-table": bench.as_markdown,
@@ -187,12 +189,14 @@ class Links:
     """Where the links of a page lead once it is exported.
 
     ``symbols`` are those of the pinned release, for what ``{source}`` names; ``file`` gives the address, as seen
-    from the page, of a file that the site copies: a download or a picture.
+    from the page, of a file that the site copies: a download or a picture. ``entry`` gives the link that stands for a
+    role of the reference, its target and its text.
     """
 
     symbols: Mapping[str, Symbol]
     version: str
     file: Callable[[str], str]
+    entry: Callable[[str, str, str | None], str]
 
 
 def split(text: str, links: Links) -> list[str | Block]:
@@ -297,12 +301,15 @@ def _linked(text: str, links: Links) -> str:
         target = found["target"] or found["text"]
         if found["role"] == "download":
             return f"[{found['text']}]({links.file(target)})"
+        if found["role"] in reference.PAGES:
+            return links.entry(found["role"], target, found["text"] if found["target"] else None)
         return f"[{found['text']}]({target})" if found["target"] else f"`{found['text']}`"
 
     def picture(found: re.Match[str]) -> str:
         return f"![{found['alt']}]({links.file(found['path'])})"
 
     text = _SOURCE_ROLE.sub(source_link, text)
+    text = _ANCHOR.sub(r"\g<text>", text)
     text = _OTHER_ROLE.sub(other, _ICON_ROLE.sub("", text))
     return _PICTURE.sub(picture, text)
 
@@ -318,7 +325,10 @@ def _links(app: Sphinx, pagename: str) -> Links:
                 return posixpath.relpath(f"{folder}/{copied[1]}", posixpath.dirname(pagename) or ".")
         return target
 
-    return Links(source.index(app.config), app.config.release, file)
+    def entry(role: str, target: str, text: str | None) -> str:
+        return reference.as_markdown(app.confdir, pagename, role, target, text)
+
+    return Links(source.index(app.config), app.config.release, file, entry)
 
 
 def write(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:

@@ -5,3 +5,65 @@ for (const summary of document.querySelectorAll("nav summary:not([aria-label])")
   const link = summary.closest("li")?.querySelector(":scope > a");
   summary.setAttribute("aria-label", `Pages under ${link ? link.textContent.trim() : "this one"}`);
 }
+
+// {filter-rows}: a field that hides, of the section around it, the rows and sections that lack one of the words typed.
+// What is found by a word in a section's title is shown whole. Without scripts there is no field, and all is shown.
+for (const [index, place] of document.querySelectorAll(".filter-rows").entries()) {
+  const scope = place.closest("section");
+  const sections = [...scope.querySelectorAll("section")];
+  const entries = entriesOf(scope, sections);
+
+  const field = document.createElement("input");
+  field.type = "search";
+  field.id = `filter-rows-${index}`;
+  field.autocomplete = "off";
+  const label = document.createElement("label");
+  label.htmlFor = field.id;
+  label.textContent = `Filter ${place.dataset.what}`;
+  const count = document.createElement("output");
+  count.htmlFor = field.id;
+  place.append(label, field, count);
+
+  const filter = () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const entry of entries) {
+      entry.element.hidden = !words.every((word) => entry.text.includes(word));
+      shown += !entry.element.hidden;
+    }
+    for (const section of sections) {
+      const own = entries.filter((entry) => section.contains(entry.element));
+      if (own.length && !own.some((entry) => entry.element === section)) {
+        section.hidden = own.every((entry) => entry.element.hidden);
+      }
+    }
+    count.textContent = words.length ? `${shown} of ${entries.length}` : `${entries.length}`;
+  };
+  field.addEventListener("input", filter);
+  // A link to what is hidden shows it.
+  window.addEventListener("hashchange", () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target?.closest("[hidden]") && scope.contains(target)) {
+      field.value = "";
+      filter();
+      target.scrollIntoView();
+    }
+  });
+  filter();
+}
+
+// What is filtered: rows of tables, by their text and the title of their section; entries without a table, whole.
+function entriesOf(scope, sections) {
+  const rows = [...scope.querySelectorAll("tbody tr")].map((row) => ({
+    element: row,
+    text: `${titleOf(row.closest("section"), scope)} ${row.textContent}`.toLowerCase(),
+  }));
+  const whole = sections
+    .filter((section) => section.querySelector(":scope > h3") && !section.querySelector("tbody"))
+    .map((section) => ({ element: section, text: section.textContent.toLowerCase() }));
+  return [...rows, ...whole];
+}
+
+function titleOf(section, scope) {
+  return section === scope ? "" : (section.querySelector("h1, h2, h3, h4")?.textContent ?? "");
+}

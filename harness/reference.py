@@ -1,0 +1,95 @@
+"""Write the reference pages from the pinned install: every resources server, setting and command.
+
+    python -m harness.reference                write them
+    python -m harness.reference --check        fail, with the difference, where they are not what the pin gives
+    python -m harness.reference --dump FILE    write all that is known of the installed release, whichever, as JSON
+
+A page's opening is written by hand; what stands below the line `GENERATED` comes from here. What an install cannot
+say of its resources servers, one row for each, is in ``docs/_data/servers.toml``; meanings of settings that their
+classes leave without one in ``docs/_data/settings.toml``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+from pathlib import Path
+
+from harness import reference_extract as extract
+from harness.pin import pinned_version
+from harness.reference_pages import GENERATED, ReferenceError, render
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "docs" / "reference"
+
+
+def installed() -> extract.Data:
+    """What the pinned release is made of.
+
+    Raises:
+        RuntimeError: NeMo Gym is not installed, or not the pinned release.
+    """
+    data = extract.everything()
+    if data["version"] != pinned_version():
+        raise RuntimeError(f"expected nemo-gym {pinned_version()}, found {data['version']} installed")
+    return data
+
+
+def files(data: extract.Data, pages: Path = PAGES) -> dict[Path, str]:
+    """Each reference page with its whole text: what is written by hand, and what the install gives.
+
+    Raises:
+        ReferenceError: the hand-written data do not fit the install, or a page lacks the line `GENERATED`.
+    """
+    written = {}
+    for name, generated in render(data).items():
+        path = pages / f"{name}.md"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        opening, line, _ = text.partition(f"{GENERATED}\n")
+        if not line:
+            raise ReferenceError(f"reference/{path.name}: expected the line {GENERATED!r} below its opening")
+        written[path] = f"{opening}{line}\n{generated}"
+    return written
+
+
+def check(data: extract.Data, pages: Path = PAGES) -> str:
+    """The difference between the committed pages and what the install gives; empty where there is none."""
+    differences: list[str] = []
+    for path, given in files(data, pages).items():
+        name = f"docs/reference/{path.name}"
+        committed = path.read_text(encoding="utf-8").splitlines()
+        labels = (name, f"{name}, as the pin gives it")
+        differences += difflib.unified_diff(committed, given.splitlines(), *labels, lineterm="")
+    return "\n".join(differences)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages, compare them with the install, or dump what is known of it; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m harness.reference", description=__doc__.splitlines()[0])
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--check", action="store_true", help="change nothing; fail where a page is out of date")
+    choice.add_argument("--dump", metavar="FILE", type=Path, help="write what any installed release has, as JSON")
+    options = parser.parse_args(arguments)
+    try:
+        if options.dump:
+            text = json.dumps(extract.everything(), indent=1, ensure_ascii=False)
+            options.dump.write_text(f"{text}\n", encoding="utf-8")
+            return 0
+        if options.check:
+            difference = check(installed())
+            if difference:
+                print(difference, "Run nox -s reference and look at what changed.", sep="\n")
+            return 1 if difference else 0
+        for path, text in files(installed()).items():
+            path.write_text(text, encoding="utf-8")
+            print(path.relative_to(ROOT))
+    except (ReferenceError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""What the workflows promise: pinned actions, no right too many, and the same commands as on a developer's machine.
+
+``nox -s lint`` checks their form (check-jsonschema) and their safety (zizmor).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.pin import ROOT
+
+FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in FILES}
+#: YAML 1.1 reads the key `on` as true.
+ON = True
+
+
+def workflow(name: str) -> dict[Any, Any]:
+    return yaml.safe_load(TEXTS[name])
+
+
+def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in TEXTS:
+        for job, content in workflow(name)["jobs"].items():
+            yield f"{name}.{job}", content
+
+
+def steps(job: dict[str, Any], action: str) -> list[dict[str, Any]]:
+    return [step for step in job["steps"] if step.get("uses", "").startswith(f"{action}@")]
+
+
+def commands(job: dict[str, Any]) -> str:
+    return "\n".join(step.get("run", "") for step in job["steps"])
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS))
+def test_every_action_is_a_commit_with_its_release_beside_it(name: str) -> None:
+    used = re.findall(r"uses: (.*)", TEXTS[name])
+    assert used
+    assert [line for line in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
+
+
+def test_one_release_of_an_action_is_one_commit() -> None:
+    pins = {tuple(pin) for text in TEXTS.values() for pin in re.findall(r"uses: ([\w-]+/[\w-]+)[\w/-]*@(\S+)", text)}
+    assert len(pins) == len({action for action, _ in pins})
+
+
+def test_only_publishing_may_write() -> None:
+    assert all(workflow(name)["permissions"] == {} for name in TEXTS)
+    rights = {name: job["permissions"] for name, job in jobs()}
+    writing = {name for name, given in rights.items() if "write" in given.values()}
+    assert writing == {"site.publish"}
+    assert rights["site.publish"] == {"pages": "write", "id-token": "write"}
+    assert set(rights["site.checks"]) == {"contents"}
+
+
+def test_every_job_ends_and_leaves_no_credentials() -> None:
+    for name, job in jobs():
+        assert job["timeout-minutes"] <= 90, name
+        for step in steps(job, "actions/checkout"):
+            assert step["with"]["persist-credentials"] is False, name
+
+
+def test_a_pull_request_and_main_run_what_ci_runs() -> None:
+    site = workflow("site")
+    assert set(site[ON]) == {"pull_request", "push", "workflow_dispatch"}
+    assert site[ON]["push"] == {"branches": ["main"]}
+    job = site["jobs"]["checks"]
+    assert "if" not in job
+    assert ".ci/run\n" in commands(job)
+    assert "docs/_build/html" in [step["with"]["path"] for step in steps(job, "actions/upload-artifact")]
+    (cache,) = steps(job, "actions/cache")
+    assert "hashFiles('locks/*.txt')" in cache["with"]["key"]
+
+
+def test_main_is_published_with_the_ledger_of_its_own_run() -> None:
+    site = workflow("site")
+    build, publish = site["jobs"]["build"], site["jobs"]["publish"]
+    assert (build["needs"], publish["needs"]) == ("checks", "build")
+    assert "github.ref == 'refs/heads/main'" in build["if"]
+    (ledger,) = steps(build, "actions/download-artifact")
+    # No other run is named: what is taken is what this run's job `checks` kept.
+    assert ledger["with"] == {"name": "ledger", "path": "build"}
+    kept = {
+        step["with"]["name"]: step["with"]["path"] for step in steps(site["jobs"]["checks"], "actions/upload-artifact")
+    }
+    assert kept["ledger"] == "build/ledger.json"
+    (building,) = [step for step in build["steps"] if "nox -s docs" in step.get("run", "")]
+    assert building["env"] == {"SITE_URL": "${{ steps.pages.outputs.base_url }}"}
+    assert [step["id"] for step in steps(build, "actions/configure-pages")] == ["pages"]
+
+
+def test_no_pull_request_waits_for_other_sites() -> None:
+    assert set(workflow("external-links")[ON]) == {"schedule", "workflow_dispatch"}
+    assert "--external" not in TEXTS["site"]
