@@ -22,9 +22,16 @@ READY = """() => {
 #: What a reader may have folded away is judged too.
 UNFOLD = """() => document.querySelectorAll("details").forEach((details) => { details.open = true; })"""
 
-#: Of each kind of coloured word in code, the first is kept as an element and the others become plain text: they are
-#: coloured by the same rule, and there are thousands of them.
+#: What repeats thousands of times is judged a few times. Of each kind of coloured word in code the first stays an
+#: element, as all are coloured by one rule; of the sections and rows that a program wrote (they can be filtered), the
+#: first ten of each section and table stay.
 THIN_OUT = """() => {
+  for (const place of document.querySelectorAll(".filter-rows")) {
+    for (const parent of place.closest("section").querySelectorAll("tbody, section")) {
+      Array.from(parent.children).filter((child) => child.matches("tr, section")).slice(10)
+        .forEach((child) => child.remove());
+    }
+  }
   const seen = new Set();
   for (const token of document.querySelectorAll(".highlight pre span[class]")) {
     const kind = `${token.closest("[class*=highlight-]")?.className} ${token.className}`;

@@ -132,3 +132,10 @@ def test_llms_txt_leads_to_the_twins(build: Build) -> None:
     site = build({"guides/a": page("\nWords.\n", "A guide")})
     assert "[A guide](guides/a.md)" in site.read("llms.txt")
     assert (site.html / "guides" / "a.md").is_file()
+
+
+def test_braces_in_code_are_no_roles(build: Build) -> None:
+    twin = build(
+        {"a": page("\nThe placeholders `{problem}` / `{answer}` and\n`{last}` alone.\n\n(x)=\n\n## More\n")}
+    ).read("a.md")
+    assert "The placeholders `{problem}` / `{answer}` and\n`{last}` alone.\n\n## More" in twin
