@@ -96,7 +96,7 @@ class Install:
     @property
     def commands(self) -> dict[str, Data]:
         """The commands by what a reader types, the old names too."""
-        new = {f"gym {name}": command for name, command in self.found["commands"].items()}
+        new = {f"gym {name}".strip(): command for name, command in self.found["commands"].items()}
         return new | {name: {"flags": []} for name in self.found["old_commands"]}
 
     @property
