@@ -51,6 +51,8 @@ print(platform.python_version().rpartition(".")[0], version("nemo-gym"), pinned_
 # Where a machine forbids bytecode, each process would compile all of NeMo Gym again, which doubles its start.
 KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 
+# Files of tests, and pages, side by side. For one page it would only cost the start of the processes.
+ALL_CORES = ("-n", "auto")
 # What judges the pages keeps its version when another NeMo Gym is installed beside it.
 JUDGES = ("--constraint", "locks/docs.txt")
 
@@ -149,7 +151,7 @@ def browser(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Judge every page and run all tests; `tests -- docs/PATH.md` judges one page. Arguments go to pytest."""
     install_nemo_gym(session)
-    session.run("pytest", *session.posargs, env=KEEP_BYTECODE)
+    session.run("pytest", *(session.posargs or ALL_CORES), env=KEEP_BYTECODE)
 
 
 @nox.session(python=PYTHON)
@@ -188,7 +190,8 @@ def drift(session: nox.Session) -> None:
     )  # fmt: skip
     session.run("python", "-m", "harness.drift", "ask", str(folder / "other"), env=KEEP_BYTECODE)
     session.run(
-        "pytest", "--quiet", "--tb=no", "-r", "N", "--no-cache", "--build", str(folder / "build"), str(DOCS),
+        "pytest", *ALL_CORES, "--quiet", "--tb=no", "-r", "N", "--no-cache",
+        "--build", str(folder / "build"), str(DOCS),
         env=KEEP_BYTECODE | {"GYMDOCS_LEDGER": str(folder / "ledger.json")},
         success_codes=[0, 1],  # pages that fail are what the report is about
     )  # fmt: skip

@@ -42,11 +42,17 @@ def browser() -> Iterator[Browser]:
         instance.close()
 
 
-def executable(playwright: Playwright) -> str:
-    """The path of the browser to start; fails the tests where there is none."""
+def executable(playwright: Playwright) -> str | None:
+    """The path of the browser to start; None where there is none."""
     own = playwright.chromium.executable_path
-    found = next(filter(None, map(shutil.which, BROWSERS)), None) or (own if Path(own).exists() else None)
-    return found or pytest.fail(NO_BROWSER, pytrace=False)
+    return next(filter(None, map(shutil.which, BROWSERS)), None) or (own if Path(own).exists() else None)
+
+
+def pytest_configure() -> None:
+    """Say once, and before any test, that there is no browser."""
+    with sync_playwright() as playwright:
+        if not executable(playwright):
+            raise pytest.UsageError(NO_BROWSER)
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page
 
 CONTRAST = "color-contrast"
+TALLEST = 16_000  # what Chromium draws in one picture
 
 #: Every diagram is drawn, and the theme's script has run.
 READY = """() => {
@@ -128,12 +129,14 @@ class Opened:
                 yield f"{rule['id']} ({node['impact']}): {rule['help']}: {where} ({rule['helpUrl']})"
 
     def save(self, folder: Path, name: str) -> None:
-        """Save a picture of the whole page, before its faults are looked for."""
+        """Save a picture of the page, as far down as a picture can go, before its faults are looked for."""
         target = folder / f"{name}.{self.visit.name}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
+        height = min(self.page.evaluate("document.documentElement.scrollHeight"), TALLEST)
+        whole = {"x": 0, "y": 0, "width": self.visit.width, "height": height}
         for _ in range(2):  # a busy machine may not have drawn a tall page in time
             with suppress(Error):
-                self.page.screenshot(path=target, full_page=True, type="jpeg", quality=70)
+                self.page.screenshot(path=target, full_page=True, clip=whole, type="jpeg", quality=70)
                 return
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 
 (function () {
   const places = Array.from(document.querySelectorAll(".mermaid-diagram"));
+  // On a narrow screen a diagram keeps letters that can be read, and its place scrolls.
+  const READABLE_PX = 640;
   const isDark = () => document.documentElement.dataset.theme === "dark";
   let drawn;
 
@@ -24,7 +26,10 @@
       place.innerHTML = svg;
       place.append(source);
       // The place is the picture and carries the words: what is inside is not read out a second time.
-      place.firstElementChild.setAttribute("aria-hidden", "true");
+      const picture = place.firstElementChild;
+      picture.setAttribute("aria-hidden", "true");
+      picture.style.minWidth = `${Math.min(parseFloat(picture.style.maxWidth) || 0, READABLE_PX)}px`;
+      if (place.scrollWidth > place.clientWidth) place.tabIndex = 0;
     }
   }
 

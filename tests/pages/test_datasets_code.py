@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from nemo_gym.responses_converter import ResponsesConverter
 
 from harness import bench_data
 from harness.schemas import PreferencePair, SFTRow
+from tests.pages.modules import imported
 
 SHIPPED = sorted(Path(PARENT_DIR).rglob("example_rollouts.jsonl"))
 
@@ -35,14 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def code(folder: Path) -> Iterator[SimpleNamespace]:
     """The page's modules."""
-    names = ("convert", "rollouts", "prepare")
-    sys.path.insert(0, str(folder))
-    try:
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(folder))
-        for name in names:
-            sys.modules.pop(name, None)
+    with imported(folder, "convert", "rollouts", "prepare") as modules:
+        yield modules
 
 
 @pytest.fixture

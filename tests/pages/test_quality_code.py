@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 import math
@@ -21,6 +20,7 @@ import pytest
 from nemo_gym import PARENT_DIR
 
 from harness.bench_data import save_modules
+from tests.pages.modules import imported
 
 SHIPPED = sorted(Path(PARENT_DIR).rglob("example_rollouts.jsonl"))
 PAGES = [f"training/data-quality/{name}" for name in ("filtering-strategies", "quality-metrics", "dataset-balancing")]
@@ -38,14 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def code(folder: Path) -> Iterator[SimpleNamespace]:
     """The pages' modules."""
-    names = ("rows", "filter", "metrics", "balance")
-    sys.path.insert(0, str(folder))
-    try:
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(folder))
-        for name in names:
-            sys.modules.pop(name, None)
+    with imported(folder, "rows", "filter", "metrics", "balance") as modules:
+        yield modules
 
 
 @pytest.fixture
