@@ -91,6 +91,8 @@ html_theme_options = {
     "footer_start": ["about-this-site"],
     "footer_end": [],
 }
+# Pages that are a section by themselves have nothing to navigate beside them.
+html_sidebars = dict.fromkeys(("agents/*", "environments/*", "setup-deployment/*"), [])
 html_context = {"default_mode": "auto"}
 
 # -- Extensions --------------------------------------------------------------------------------------------------
