@@ -26,7 +26,7 @@ from typing import Any
 from harness import ledger
 from harness.pages import all_pages
 from harness.pin import index_text, read_index
-from harness.verdict import FAILED
+from harness.verdict import ELSEWHERE, FAILED
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -35,6 +35,8 @@ DOCS = ROOT / "docs"
 LISTS = frozenset(f"reference/{name}" for name in ("resources-servers", "configuration", "cli"))
 #: Most places that are named for one thing.
 MOST_PLACES = 4
+#: Longest reason why a page stops, in characters.
+LONGEST_REASON = 400
 #: Most modules that are named for the symbols that no page uses.
 MOST_MODULES = 12
 
@@ -343,6 +345,13 @@ class Report:
         whole = rf"^\s*import {re.escape(name)}\b"
         return self.uses.of_pattern(rf"^\s*from {re.escape(module)} import .*\b{re.escape(own)}\b|{whole}")
 
+    def because(self, failed: Data) -> str:
+        """Why a block failed, in a line; of a page whose files come from pages before it, why the first of them did."""
+        _, elsewhere, first = failed["reason"].rpartition(ELSEWHERE)
+        head, _, details = first.partition("\n")
+        said = f"{head.partition('. ')[0]}: {' '.join(details.split())}" if details else head  # without what to mend
+        return f"{elsewhere}{said[:LONGEST_REASON]}{'...' if len(said) > LONGEST_REASON else ''}"
+
     def run(self) -> Iterator[str]:
         by_way: dict[bool, list[str]] = defaultdict(list)
         rows = []
@@ -351,9 +360,8 @@ class Report:
             by_way[failed is None].append(name)
             if failed is None:
                 continue
-            done = next(i for i, block in enumerate(page["blocks"]) if block is failed)
-            found = failed["how"].splitlines()[0] if failed["how"] else ""
-            rows.append((f"`{name}:{failed['line']}`", str(done), found))
+            done = page["blocks"].index(failed)
+            rows.append((f"`{name}:{failed['line']}`", str(done), self.because(failed)))
         if not self.pages:
             yield "The pages were not run."
             return

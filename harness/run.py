@@ -17,7 +17,7 @@ from harness.evaluators import LANGUAGES, consume, judge, look
 from harness.pages import Page, all_pages, upstream
 from harness.session import Host, PageSession
 from harness.update import Edit, apply
-from harness.verdict import FAILED, Failure
+from harness.verdict import ELSEWHERE, FAILED, Failure
 
 #: Pictures that a page's snippets draw; the site shows a committed copy, which must be the same.
 DRAWN = frozenset({".svg", ".png"})
@@ -70,7 +70,7 @@ class Runner:
             run.judge_all()
         except Failure as failure:
             place = f"{before.label}:{failure.line or run.failed_at or 1}"
-            raise Failure(f"this page starts from a page that fails: {place}: {failure.message}", 1) from None
+            raise Failure(f"{ELSEWHERE}{place}: {failure.message}", 1) from None
         finally:
             run.close()
         return run.session.directory
@@ -128,11 +128,14 @@ class PageRun:
             kind, how, reason = verdict.kind, verdict.how, verdict.reason
             self.failed_at = None
         except Failure as failure:
-            how = failure.message.splitlines()[0]
+            how, reason = failure.message.splitlines()[0], failure.message
             if not (failure.edits and self.runner.update):
                 raise
             self.edits += failure.edits
             self.failed_at = None
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise
         finally:
             record = {
                 "line": block.line,

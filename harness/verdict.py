@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from harness.update import Edit
 
+#: How the message of a failure begins that is one of a page before this one.
+ELSEWHERE = "this page starts from a page that fails: "
 EXECUTED, VALIDATED, SHOWN, FAILED = "executed", "validated", "shown", "failed"
 
 

@@ -79,8 +79,13 @@ def test_every_kind_of_difference_is_named_with_its_place(ask, uses: Uses) -> No
     other["servers"] = {"mcqa": {"fields": [{"name": "choices"}]}}
     answers = ANSWERS | {"What does zero mean?": "no limit"}
     theirs = ask("other", other, "nemo_gym/a.py 9\n  RunConfig 1-3\n", answers)
-    failed = {"line": 6, "verdict": "failed", "how": "there is no such command\nand more"}
-    pages = {"page": {"blocks": [{"line": 2, "verdict": "executed", "how": "x"}, failed]}, "fine": {"blocks": []}}
+    failed = {"line": 6, "verdict": "failed", "reason": "the output differs. Mend the page\n- one\n+  two"}
+    after = failed | {"reason": "this page starts from a page that fails: docs/page.md:6: the output differs"}
+    pages = {
+        "page": {"blocks": [{"line": 2, "verdict": "executed"}, failed]},
+        "next": {"blocks": [after]},
+        "fine": {"blocks": []},
+    }
 
     text = Report(ask("pin", FOUND), theirs, uses, pages).text()
 
@@ -93,7 +98,8 @@ def test_every_kind_of_difference_is_named_with_its_place(ask, uses: Uses) -> No
     assert "| `calendar` | `page:9` |" in text
     assert "- `mcqa`: its rows' fields (`choices` only in 1.0, `options` not in 1.0)" in text
     assert "| `nemo_gym.a.compare` | `page:13`, `page:3` |" in text
-    assert "| `page:6` | 1 | there is no such command |" in text
+    assert "| `page:6` | 1 | the output differs: - one + two |" in text
+    assert "| `next:6` | 0 | this page starts from a page that fails: docs/page.md:6: the output differs |" in text
     assert "To the end: `fine`." in text
 
 
