@@ -92,7 +92,7 @@ html_theme_options = {
     "footer_end": [],
 }
 # Pages that are a section by themselves have nothing to navigate beside them.
-html_sidebars = dict.fromkeys(("agents/*", "environments/*", "setup-deployment/*"), [])
+html_sidebars = {folder: [] for folder in ("agents/*", "environments/*", "setup-deployment/*")}
 html_context = {"default_mode": "auto"}
 
 # -- Extensions --------------------------------------------------------------------------------------------------
