@@ -345,6 +345,9 @@ def _replace_ray(fleet: Fleet) -> None:
 
 def install_in_server() -> None:
     """Replace, in a forked server, what connects it to Ray: only a class that asks for Ray in so many words gets it."""
+    if not hasattr(server_utils, "_server_uses_ray"):  # up to 0.4 every server joins a cluster, which is not there
+        server_utils.initialize_ray = lambda: None
+        return
     genuine = server_utils._server_uses_ray
 
     def uses_ray(server: type) -> bool:
