@@ -124,4 +124,9 @@ def upstream(page: Page) -> list[Page]:
 def all_pages(docs: Path) -> list[Page]:
     """Every page of the site, in order of its path."""
     paths = sorted(docs.rglob("*.md"))
-    return [Page(docs, path) for path in paths if not EXCLUDED_DIRECTORIES & set(path.relative_to(docs).parts)]
+    return [Page(docs, path) for path in paths if not is_excluded(path.relative_to(docs))]
+
+
+def is_excluded(path: Path) -> bool:
+    """Say whether a path, from the site's source directory, is or lies in a directory that holds no pages."""
+    return bool(EXCLUDED_DIRECTORIES & set(path.parts))

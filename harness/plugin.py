@@ -18,7 +18,7 @@ from harness.blocks import BlockError
 from harness.cache import Cache
 from harness.doctree import Site
 from harness.evaluators import look
-from harness.pages import EXCLUDED_DIRECTORIES, Page, all_pages, page_at
+from harness.pages import Page, all_pages, is_excluded, page_at
 from harness.run import PageRun, Runner
 from harness.session import Host
 from harness.verdict import Failure
@@ -69,7 +69,6 @@ class Documentation:
         sybil = Sybil(
             parsers=[self.parse],
             pattern="*.md",
-            excludes=[f"{name}/**/*.md" for name in EXCLUDED_DIRECTORIES] + [f"{n}/*.md" for n in EXCLUDED_DIRECTORIES],
             path=str(self.docs),
             setup=lambda namespace: None,
             teardown=self.end_page,
@@ -78,10 +77,16 @@ class Documentation:
 
     # ------------------------------------------------------------------------------------ page -> block
 
-    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Any:
-        if file_path.suffix == ".md" and file_path.is_relative_to(self.docs):
-            return self._collect(file_path, parent)
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Never look below what is no page: the built site holds Markdown too."""
+        if collection_path.is_dir() and collection_path.is_relative_to(self.docs):
+            return True if is_excluded(collection_path.relative_to(self.docs)) else None
         return None
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Any:
+        if file_path.suffix != ".md" or not file_path.is_relative_to(self.docs):
+            return None
+        return None if is_excluded(file_path.relative_to(self.docs)) else self._collect(file_path, parent)
 
     def parse(self, document: Document) -> Iterable[Region]:
         """Sybil's regions of a page: the page as a whole, each of its blocks, and its end."""

@@ -171,6 +171,16 @@ def faulty(tmp_path_factory) -> tuple[SmallSite, Run]:
     return site, site.run()
 
 
+def test_the_built_site_holds_no_pages(site: SmallSite) -> None:
+    """`nox -s docs` leaves each page's Markdown twin below docs, and `nox -s tests` comes after it."""
+    site.write(good=GOOD)
+    for twin in ("_build/html/good.md", "_build/html/deep/er/good.md"):
+        path = site.docs / twin
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(FAILS, encoding="utf-8")
+    assert {name.partition("::")[0] for name in site.run("--collect-only", "-q").order()} == {"good.md", "index.md"}
+
+
 class TestFaults:
     def test_the_run_fails(self, faulty):
         _, run = faulty
