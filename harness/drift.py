@@ -35,8 +35,11 @@ DOCS = ROOT / "docs"
 LISTS = frozenset(f"reference/{name}" for name in ("resources-servers", "configuration", "cli"))
 #: Most places that are named for one thing.
 MOST_PLACES = 4
-#: Longest reason why a page stops, in characters.
+#: Longest reason why a page stops, in characters; and most lines of an output in it.
 LONGEST_REASON = 400
+SHOWN_LINES = 3
+#: The line after which a failure shows how an output differs (`harness.expected`).
+DIFFERENCE = "+++ it printed"
 #: Most modules that are named for the symbols that no page uses.
 MOST_MODULES = 12
 
@@ -345,35 +348,55 @@ class Report:
         whole = rf"^\s*import {re.escape(name)}\b"
         return self.uses.of_pattern(rf"^\s*from {re.escape(module)} import .*\b{re.escape(own)}\b|{whole}")
 
-    def because(self, failed: Data) -> str:
-        """Why a block failed, in a line; of a page whose files come from pages before it, why the first of them did."""
-        _, elsewhere, first = failed["reason"].rpartition(ELSEWHERE)
-        head, _, details = first.partition("\n")
-        said = f"{head.partition('. ')[0]}: {' '.join(details.split())}" if details else head  # without what to mend
-        return f"{elsewhere}{said[:LONGEST_REASON]}{'...' if len(said) > LONGEST_REASON else ''}"
-
     def run(self) -> Iterator[str]:
-        by_way: dict[bool, list[str]] = defaultdict(list)
-        rows = []
-        for name, page in sorted(self.pages.items()):
-            failed = next((block for block in page["blocks"] if block["verdict"] == FAILED), None)
-            by_way[failed is None].append(name)
-            if failed is None:
-                continue
-            done = page["blocks"].index(failed)
-            rows.append((f"`{name}:{failed['line']}`", str(done), self.because(failed)))
         if not self.pages:
             yield "The pages were not run."
             return
+        failures = {
+            name: failed
+            for name, page in sorted(self.pages.items())
+            if (failed := next((block for block in page["blocks"] if block["verdict"] == FAILED), None))
+        }
+        whole = sorted(set(self.pages) - set(failures))
         yield (
-            f"{len(by_way[True])} of {len(self.pages)} pages can be followed to their end with {self.other.version}. "
+            f"{len(whole)} of {len(self.pages)} pages can be followed to their end with {self.other.version}. "
             "The others stop at their first block that differs:"
         )
         yield ""
+        rows: list[tuple[str, str, str]] = []
+        after: dict[str, list[str]] = defaultdict(list)
+        for name, failed in failures.items():
+            _, elsewhere, rest = failed["reason"].rpartition(ELSEWHERE)
+            if elsewhere:
+                after[rest.partition(": ")[0]].append(name)
+            else:
+                rows.append(
+                    (f"`{name}:{failed['line']}`", str(self.pages[name]["blocks"].index(failed)), because(rest))
+                )
         yield from self.table("stops at", "blocks before it", "because", rows=rows)
-        if by_way[True]:
+        for place, names in after.items():
             yield ""
-            yield f"To the end: {', '.join(f'`{name}`' for name in by_way[True])}."
+            yield f"Stopped by `{place}`, on whose files they build: {', '.join(f'`{name}`' for name in names)}."
+        if whole:
+            yield ""
+            yield f"To the end: {', '.join(f'`{name}`' for name in whole)}."
+
+
+def because(reason: str) -> str:
+    """Why a block failed, in a line: of an output what is missing and what came last, else what was said."""
+    head, _, details = reason.partition("\n")
+    lines = [line.strip() for line in details.splitlines()]
+    if DIFFERENCE in lines:
+        lines = lines[lines.index(DIFFERENCE) + 1 :]
+        missing, found = ([line[1:].strip() for line in lines if line.startswith(sign)] for sign in "-+")
+        missing = [line for line in missing if line != "..."][:SHOWN_LINES]
+        printed = found if len(found) <= SHOWN_LINES else [found[0], "...", *found[1 - SHOWN_LINES :]]
+        said = f"the page says {' / '.join(missing) or 'nothing'}; it printed {' / '.join(printed) or 'nothing'}"
+    elif any(line.startswith("Traceback") for line in lines):
+        said = head
+    else:
+        said = " ".join([head, *lines])
+    return said[:LONGEST_REASON] + ("..." if len(said) > LONGEST_REASON else "")
 
 
 def main(arguments: list[str] | None = None) -> int:

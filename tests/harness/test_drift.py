@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import drift_probes
-from harness.drift import Install, Report, Uses
+from harness.drift import Install, Report, Uses, because
 
 FLAG = {"names": ["--concurrency"], "value": "N", "choices": [], "default": "", "required": False, "sets": ["n=VALUE"]}
 FOUND = {
@@ -45,6 +45,9 @@ from nemo_gym.a import compare
 """
 
 
+DIFFERS = "the output differs. Mend it\n--- the page says\n+++ it printed\n@@ -1 +1,4 @@\n-one\n+0\n+two\n+three\n+four"
+
+
 @pytest.fixture
 def ask(tmp_path: Path):
     """Makes what `harness.drift ask` leaves, from what is found in an install."""
@@ -79,7 +82,7 @@ def test_every_kind_of_difference_is_named_with_its_place(ask, uses: Uses) -> No
     other["servers"] = {"mcqa": {"fields": [{"name": "choices"}]}}
     answers = ANSWERS | {"What does zero mean?": "no limit"}
     theirs = ask("other", other, "nemo_gym/a.py 9\n  RunConfig 1-3\n", answers)
-    failed = {"line": 6, "verdict": "failed", "reason": "the output differs. Mend the page\n- one\n+  two"}
+    failed = {"line": 6, "verdict": "failed", "reason": DIFFERS}
     after = failed | {"reason": "this page starts from a page that fails: docs/page.md:6: the output differs"}
     pages = {
         "page": {"blocks": [{"line": 2, "verdict": "executed"}, failed]},
@@ -98,9 +101,17 @@ def test_every_kind_of_difference_is_named_with_its_place(ask, uses: Uses) -> No
     assert "| `calendar` | `page:9` |" in text
     assert "- `mcqa`: its rows' fields (`choices` only in 1.0, `options` not in 1.0)" in text
     assert "| `nemo_gym.a.compare` | `page:13`, `page:3` |" in text
-    assert "| `page:6` | 1 | the output differs: - one + two |" in text
-    assert "| `next:6` | 0 | this page starts from a page that fails: docs/page.md:6: the output differs |" in text
+    assert "| `page:6` | 1 | the page says one; it printed 0 / ... / three / four |" in text
+    assert "Stopped by `docs/page.md:6`, on whose files they build: `next`." in text
     assert "To the end: `fine`." in text
+
+
+def test_a_reason_is_a_line_without_traceback() -> None:
+    assert because("CallError: no such field\nTraceback (most recent call last):\n  File") == "CallError: no such field"
+    assert (
+        because("`gym x` exited with 2:\n    usage: gym\n    error: x") == "`gym x` exited with 2: usage: gym error: x"
+    )
+    assert len(because("long " * 200)) < 500
 
 
 def test_the_same_release_does_not_differ(ask, uses: Uses) -> None:
