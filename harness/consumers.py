@@ -26,6 +26,7 @@ from harness.strict import (
     compose,
     data_of,
     line_of,
+    mapping,
     unknown_key,
     unknown_keys,
     wrong_values,
@@ -117,17 +118,6 @@ def load(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _mapping(text: str) -> tuple[yaml.Node | None, list[Problem]]:
-    try:
-        node = compose(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        return None, [Problem(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}")]
-    if not isinstance(node, yaml.MappingNode):
-        return None, [Problem(line_of(node) if node else 1, "expected `key: value` lines, found none")]
-    return node, []
-
-
 # ------------------------------------------------------------------------------- NeMo Gym's configuration
 
 
@@ -143,7 +133,7 @@ def gym_config(command: str, context: Iterable[str] = (), keys_only: bool = Fals
     context = tuple(context)
 
     def check_config(text: str) -> list[Problem]:
-        node, problems = _mapping(text)
+        node, problems = mapping(text)
         if node is None:
             return problems
         fields = _command_fields(command)
@@ -353,7 +343,7 @@ def _document(annotation: str) -> Check:
     """A check of one YAML document against a class."""
 
     def check_document(text: str) -> list[Problem]:
-        node, problems = _mapping(text)
+        node, problems = mapping(text)
         return problems if node is None else check(load(annotation), node)
 
     return check_document

@@ -1,7 +1,7 @@
 """Report where another release of NeMo Gym differs from the pinned one, and what that means for the pages.
 
-    python -m harness.drift ask DIRECTORY        put what the installed NeMo Gym is into DIRECTORY
-    python -m harness.drift report PIN OTHER     write OTHER.md from two such directories
+    python -m harness.drift ask DIRECTORY                      put what the installed NeMo Gym is into DIRECTORY
+    python -m harness.drift report PIN OTHER --output FILE     write the report from two such directories
 
 ``nox -s drift -- VERSION`` asks the pin, asks the other release, runs every page beside it, and reports. Nothing of the
 project changes. What is asked: the commands, settings and servers (`harness.reference_extract`), the symbols
@@ -26,6 +26,7 @@ from typing import Any
 from harness import ledger
 from harness.pages import all_pages
 from harness.pin import index_text, read_index
+from harness.reference_pages import table
 from harness.verdict import ELSEWHERE, FAILED
 
 ROOT = Path(__file__).parent.parent
@@ -43,17 +44,21 @@ DIFFERENCE = "+++ it printed"
 #: Most modules that are named for the symbols that no page uses.
 MOST_MODULES = 12
 
+_LINKED = re.compile(r"\{source\}`(?:[^`<]*<)?([^`<>]+)>?`")
+_FROM = re.compile(r"\s*from (?P<module>[\w.]+) import (?P<names>.*)")
+_IMPORT = re.compile(r"\s*import (?P<name>[\w.]+)")
+
 Data = dict[str, Any]
 
 
 def ask(folder: Path) -> None:
     """Put what the installed NeMo Gym is, and how it behaves, into a folder."""
-    from harness.reference_extract import everything, site_packages
+    from harness.reference import dump
+    from harness.reference_extract import site_packages
 
     folder.mkdir(parents=True, exist_ok=True)
-    found = everything()
-    (folder / "install.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (folder / "symbols.txt").write_text(index_text(site_packages(), found["version"]), encoding="utf-8")
+    version = dump(folder / "install.json")["version"]
+    (folder / "symbols.txt").write_text(index_text(site_packages(), version), encoding="utf-8")
     # A process of its own: a probe imports, and may leave, anything.
     subprocess.run([sys.executable, "-m", "harness.drift_probes", str(folder / "answers.json")], check=True)
 
@@ -98,13 +103,13 @@ class Install:
     def version(self) -> str:
         return self.found["version"]
 
-    @property
+    @cached_property
     def commands(self) -> dict[str, Data]:
         """The commands by what a reader types, the old names too."""
         new = {f"gym {name}".strip(): command for name, command in self.found["commands"].items()}
         return new | {name: {"flags": []} for name in self.found["old_commands"]}
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Settings]:
         """Every class that a configuration is read by, by its name."""
         return {
@@ -167,6 +172,21 @@ class Uses:
     def of_word(self, name: str) -> list[str]:
         return self.of_pattern(rf"(?<![\w./-]){re.escape(name)}(?![\w-])")
 
+    @cached_property
+    def symbols(self) -> dict[str, set[str]]:
+        """The places of each symbol that a page links to or imports: a release has ten thousand, the pages few."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for place, line in self.lines:
+            names = _LINKED.findall(line)
+            if taken := _FROM.match(line):
+                names += [f"{taken['module']}.{name}" for name in re.findall(r"\w+", taken["names"])]
+            elif whole := _IMPORT.match(line):
+                parts = whole["name"].split(".")
+                names += [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+            for name in names:
+                found[name].add(place)
+        return found
+
 
 def places(found: Sequence[str]) -> str:
     """Some places, and how many more there are."""
@@ -210,11 +230,8 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def table(self, *head: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
-        cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
-        if cells:
-            yield f"| {' | '.join(head)} |"
-            yield "| --- " * len(head) + "|"
-            yield from (f"| {' | '.join(row)} |" for row in cells)
+        if cells := [[cell.replace("\n", " ") for cell in row] for row in rows]:
+            yield from table(head, cells)
 
     def behaviour(self) -> Iterator[str]:
         mine, theirs = self.pin.answers, self.other.answers
@@ -321,9 +338,7 @@ class Report:
 
     def symbols(self) -> Iterator[str]:
         gone, new = self.difference(self.pin.symbols, self.other.symbols)
-        linked = {name: self.uses.of_pattern(rf"\{{source\}}`([^`<]*<)?{re.escape(name)}>?`") for name in gone}
-        imported = {name: self.imports_of(name) for name in gone}
-        used = {name: sorted({*linked[name], *imported[name]}) for name in gone}
+        used = {name: sorted(self.uses.symbols.get(name, ())) for name in gone}
         yield from self.table(
             f"not in {self.other.version}",
             "used on",
@@ -339,14 +354,6 @@ class Report:
             + ", ".join(f"`{name}` ({count})" for name, count in modules.most_common(MOST_MODULES))
             + "."
         )
-
-    def imports_of(self, name: str) -> list[str]:
-        """Where a page's code imports a symbol by name."""
-        module, _, own = name.rpartition(".")
-        if not module:
-            return []
-        whole = rf"^\s*import {re.escape(name)}\b"
-        return self.uses.of_pattern(rf"^\s*from {re.escape(module)} import .*\b{re.escape(own)}\b|{whole}")
 
     def run(self) -> Iterator[str]:
         if not self.pages:

@@ -36,13 +36,19 @@ def probe(function: Probe) -> Probe:
     return function
 
 
+def collection(**settings: Any) -> Any:
+    """The configuration of a collection with these settings."""
+    from nemo_gym.rollout_collection import RolloutCollectionConfig
+
+    return RolloutCollectionConfig(input_jsonl_fpath="tasks.jsonl", output_jsonl_fpath="rollouts.jsonl", **settings)
+
+
 def preprocessed(rows: list[dict[str, Any]], **settings: Any) -> list[dict[str, Any]]:
     """What the collector makes of the rows of a file before it sends them."""
-    from nemo_gym.rollout_collection import RolloutCollectionConfig, RolloutCollectionHelper
+    from nemo_gym.rollout_collection import RolloutCollectionHelper
 
     Path("tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    config = RolloutCollectionConfig(input_jsonl_fpath="tasks.jsonl", output_jsonl_fpath="rollouts.jsonl", **settings)
-    return RolloutCollectionHelper()._preprocess_rows_from_config(config)
+    return RolloutCollectionHelper()._preprocess_rows_from_config(collection(**settings))
 
 
 @probe
@@ -62,11 +68,7 @@ def task_source() -> str:
 @probe
 def unlimited() -> str:
     """What does `num_samples_in_parallel: 0` mean?"""
-    from nemo_gym.rollout_collection import RolloutCollectionConfig
-
-    RolloutCollectionConfig(
-        input_jsonl_fpath="tasks.jsonl", output_jsonl_fpath="rollouts.jsonl", num_samples_in_parallel=0
-    )
+    collection(num_samples_in_parallel=0)
     return "accepted: no limit"
 
 
@@ -79,11 +81,7 @@ def no_repeats() -> str:
 @probe
 def unknown_key() -> str:
     """Is a key that no setting has refused?"""
-    from nemo_gym.rollout_collection import RolloutCollectionConfig
-
-    RolloutCollectionConfig(
-        input_jsonl_fpath="tasks.jsonl", output_jsonl_fpath="rollouts.jsonl", min_reward_threshold=0.7
-    )
+    collection(min_reward_threshold=0.7)
     return "no: it is dropped in silence"
 
 

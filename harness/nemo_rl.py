@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from harness.strict import Problem, compose, data_of, line_of, nearest
+from harness.strict import Problem, data_of, line_of, mapping, nearest
 
 KEYS = Path(__file__).parent.parent / "docs" / "_data" / "nemo-rl-keys.json"
 
@@ -41,14 +41,10 @@ TYPES: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (
 
 def problems(text: str) -> list[Problem]:
     """What NeMo RL would ignore or refuse of a configuration that builds upon its example for NeMo Gym."""
-    try:
-        node = compose(text)
-    except yaml.MarkedYAMLError as error:
-        return [Problem(error.problem_mark.line + 1 if error.problem_mark else 1, f"not YAML: {error.problem}")]
-    if not isinstance(node, yaml.MappingNode):
-        return [Problem(1, "expected `key: value` lines, found none")]
+    node, found = mapping(text)
+    if node is None:
+        return found
     known = json.loads(KEYS.read_text(encoding="utf-8"))
-    found = []
     for key, value in node.value:
         if key.value != "defaults":
             found += _section(key, value, key.value, known["keys"])

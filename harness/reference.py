@@ -65,6 +65,13 @@ def check(data: extract.Data, pages: Path = PAGES) -> str:
     return "\n".join(differences)
 
 
+def dump(file: Path) -> extract.Data:
+    """Write all that is known of the installed release, whichever, as JSON; return it."""
+    data = extract.everything()
+    file.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return data
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the pages, compare them with the install, or dump what is known of it; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m harness.reference", description=__doc__.splitlines()[0])
@@ -74,8 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.dump:
-            text = json.dumps(extract.everything(), indent=1, ensure_ascii=False)
-            options.dump.write_text(f"{text}\n", encoding="utf-8")
+            dump(options.dump)
             return 0
         if options.check:
             difference = check(installed())

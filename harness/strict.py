@@ -60,6 +60,18 @@ def _refuse_repeated_keys(node: yaml.Node) -> None:
             _refuse_repeated_keys(item)
 
 
+def mapping(text: str) -> tuple[yaml.Node | None, list[Problem]]:
+    """The document of a YAML text that is a mapping; else None, and why it is none."""
+    try:
+        node = compose(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return None, [Problem(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}")]
+    if not isinstance(node, yaml.MappingNode):
+        return None, [Problem(line_of(node) if node else 1, "expected `key: value` lines, found none")]
+    return node, []
+
+
 def line_of(node: yaml.Node) -> int:
     """The line, from 1, on which a node starts."""
     return node.start_mark.line + 1
