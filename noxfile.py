@@ -72,13 +72,14 @@ WORKFLOWS = {
 LOCKS = {
     "docs": "3.11",
     "tests": DECLARED_PYTHON,
+    "verbatim": PYTHON,
     "lint": "3.11",
     "links": "3.11",
     "browser": "3.11",
     "lock": "3.11",
 }
 # A lock that is held to the versions of another one: the site is judged with the Sphinx that builds it.
-CONSTRAINTS = {"tests": "docs"}
+CONSTRAINTS = {"tests": "docs", "verbatim": "docs"}
 COMPILE_OPTIONS = (
     "--universal",  # one lock for every platform and newer Python
     "--generate-hashes",
@@ -152,6 +153,13 @@ def tests(session: nox.Session) -> None:
     """Judge every page and run all tests; `tests -- docs/PATH.md` judges one page. Arguments go to pytest."""
     install_nemo_gym(session)
     session.run("pytest", *(session.posargs or ALL_CORES), env=KEEP_BYTECODE)
+
+
+@nox.session(python=PYTHON)
+def verbatim(session: nox.Session) -> None:
+    """Follow pages as a reader does, installs and servers included: `verbatim -- PAGE...`, or `-- --all`."""
+    install(session, "verbatim")
+    session.run("python", "-m", "harness.verbatim", *session.posargs, env=KEEP_BYTECODE)
 
 
 @nox.session(python=PYTHON)

@@ -19,7 +19,8 @@ from harness.verdict import Failure
 ROOT = Path(__file__).parent.parent
 
 
-def _digest(paths: Iterable[Path]) -> str:
+def digest_of(paths: Iterable[Path]) -> str:
+    """SHA-256 of the names and contents of the files among ``paths``, in whatever order these come."""
     total = hashlib.sha256()
     for path in sorted(paths):
         if path.is_file():
@@ -31,7 +32,7 @@ def _digest(paths: Iterable[Path]) -> str:
 def _surroundings() -> str:
     """The digest of the harness, the pins and the machine's own part in a verdict."""
     harness = (path for path in (ROOT / "harness").rglob("*.py") if not path.name.startswith("bench"))
-    return _digest([*harness, ROOT / "locks" / "tests.txt"]) + platform.python_version() + platform.machine()
+    return digest_of([*harness, ROOT / "locks" / "tests.txt"]) + platform.python_version() + platform.machine()
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Cache:
         """
         parts = [_surroundings()]
         for each in [page, *upstream(page)]:
-            parts += [each.name, each.digest, _digest([*each.downloads, *each.images])]
+            parts += [each.name, each.digest, digest_of([*each.downloads, *each.images])]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def passed(self, page: Page) -> Passed | None:

@@ -18,10 +18,9 @@ from harness.blocks import Block
 from harness.consumers import CONSUMERS
 from harness.expected import could_still_match, difference, matches, normalise, says_nothing
 from harness.installs import check_install, is_install
-from harness.session import NETWORK_MESSAGE, TIMEOUT, PageSession
-from harness.shell import Timeout
+from harness.session import NETWORK_MESSAGE, PageSession
+from harness.shell import Result, Timeout
 from harness.strict import nearest
-from harness.strict_cli import EXIT_CODE
 from harness.update import Edit
 from harness.verdict import EXECUTED, SHOWN, VALIDATED, Failure, Verdict
 
@@ -55,11 +54,17 @@ def judge(session: PageSession, block: Block) -> Verdict:
     look(block)
     if "shown" in block.options:
         return Verdict(SHOWN, "neither run nor validated", block.option("shown"))
+    if (condition := block.option("when")) and not session.host.follows(condition):
+        return Verdict(SHOWN, "for another reader", f"for {condition}")
+    session.judged.append(block)
     if block.language != "output":
         session.printed = None  # an output block shows what the block right above it printed
-    verdict = LANGUAGES[block.language](session, block)
-    session.refuse_network()
-    return verdict
+    try:
+        return LANGUAGES[block.language](session, block)
+    finally:
+        # Also where it failed for another reason: the refusal is the cause.
+        session.refuse_ignored()
+        session.refuse_network()
 
 
 # ----------------------------------------------------------------------------------------------- Python
@@ -181,7 +186,7 @@ def run_console(session: PageSession, block: Block) -> Verdict:
     installs = 0
     wrong: list[Failure] = []
     for command in commands:
-        if is_install(command.text):
+        if is_install(command.text) and not session.host.installs:
             check_install(command.text, command.line)
             installs += 1
             continue
@@ -201,21 +206,35 @@ def run_console(session: PageSession, block: Block) -> Verdict:
 
 def _run_command(session: PageSession, block: Block, command: Command, wanted: int) -> None:
     try:
-        status, output = session.shell(command.text)
+        result = session.shell(command.text)
     except Timeout as error:
         raise Failure(
-            f"`{_short(command.text)}` did not end within {TIMEOUT:.0f} s. If it is meant to stay running, give its "
+            f"`{_short(command.text)}` did not end within {session.host.timeout:.0f} s. If it is meant to stay running, give its "
             f"block `:terminal: <name>`.\n{_indent(_tail(str(error)))}",
             command.line,
         ) from None
-    if status != wanted:
-        if status == EXIT_CODE:
-            said = "gives NeMo Gym what it does not know"
-            raise Failure(f"`{_short(command.text)}` {said}:\n{_indent(output)}", command.line)
-        said = f"exited with {status}" + (f", not with {wanted} as `:fails:` says" if wanted else "")
-        raise Failure(f"`{_short(command.text)}` {said}:\n{_indent(_tail(output))}", command.line)
+    if result.status != wanted:
+        said = f"exited with {result.status}" + (f", not with {wanted} as `:fails:` says" if wanted else "")
+        raise Failure(f"`{_short(command.text)}` {said}:\n{_indent(_tail(result.output))}", command.line)
+    _refuse_failed_parts(result, command.text, command.line)
     if command.output.strip():
-        _compare(command.output, output, command.output_line, block)
+        _compare(command.output, result.output, command.output_line, block)
+
+
+def _refuse_failed_parts(result: Result, text: str, line: int) -> None:
+    """Fail where a part of ``text``, which starts on ``line`` of the page, failed and the rest hid it.
+
+    Raises:
+        Failure: it names the part and its exit status.
+    """
+    for part in result.failed_parts:
+        at = min(part.line, text.count("\n") + 1)
+        raise Failure(
+            f"`{text.split(chr(10))[at - 1].strip()}` exited with {part.status}, and what follows it hid that. A part "
+            f"that is meant to fail ends its block, with `:fails: {part.status}`, or stands in an `if` or before "
+            f"`||`:\n{_indent(_tail(result.output))}",
+            line + at - 1,
+        )
 
 
 def _keep_running(session: PageSession, block: Block, commands: list[Command]) -> Verdict:
@@ -227,7 +246,7 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
         raise Failure("show under the command what it prints once it is ready: readers wait for it, and so do tests")
     terminal = session.terminal(command.text)
     try:
-        ready = terminal.wait_until(lambda output: could_still_match(command.output, output), TIMEOUT / 2)
+        ready = terminal.wait_until(lambda output: could_still_match(command.output, output), session.host.timeout / 2)
     except Timeout as error:
         found = difference(command.output, str(error))
         raise Failure(f"it never printed what the page shows under it.\n{found}", command.output_line) from None
@@ -245,14 +264,15 @@ def run_bash(session: PageSession, block: Block) -> Verdict:
     if name := block.option("file"):
         session.write(name, block)
         used = _used_on(session, block, name)
-        status, output = session.shell(f"bash -n {shlex.quote(name)}")
-        if status:
-            raise Failure(f"not bash:\n{_indent(output)}")
+        result = session.shell(f"bash -n {shlex.quote(name)}")
+        if result.status:
+            raise Failure(f"not bash:\n{_indent(result.output)}")
         return Verdict(EXECUTED, f"saved as {name}, which the block on line {used} uses")
-    status, output = session.shell(block.source)
-    if status != int(block.option("fails") or 0):
-        raise Failure(f"it exited with {status}:\n{_indent(_tail(output))}")
-    _hand_on(session, block, normalise(output))
+    result = session.shell(block.source)
+    if result.status != int(block.option("fails") or 0):
+        raise Failure(f"it exited with {result.status}:\n{_indent(_tail(result.output))}")
+    _refuse_failed_parts(result, block.source, block.source_line)
+    _hand_on(session, block, normalise(result.output))
     return Verdict(EXECUTED, "ran in the page's shell")
 
 

@@ -44,6 +44,20 @@ def load(path: Path) -> dict[str, Any]:
     return ledger if isinstance(ledger, dict) and ledger.get("schema") == SCHEMA else {"schema": SCHEMA, "pages": {}}
 
 
+def add_verbatim(path: Path, followed: dict[str, dict[str, Any]], existing: set[str]) -> None:
+    """Put what ``harness.verbatim`` found into the ledger, apart from what the tests found.
+
+    Args:
+        path: the ledger.
+        followed: the run's records, by page.
+        existing: every page that the site has: the records of others are dropped.
+    """
+    ledger = load(path)
+    kept = {name: record for name, record in ledger.get("verbatim", {}).items() if name in existing}
+    ledger["verbatim"] = dict(sorted((kept | followed).items()))
+    _save(path, ledger)
+
+
 def write(path: Path, pages: dict[str, dict[str, Any]], existing: set[str], network: str) -> dict[str, Any]:
     """Put the records of the pages that a run judged into the ledger; those of other pages stay as they are.
 
@@ -61,11 +75,15 @@ def write(path: Path, pages: dict[str, dict[str, Any]], existing: set[str], netw
         "network": network,
         "pages": dict(sorted((kept | pages).items())),
     }
+    _save(path, ledger)
+    return ledger
+
+
+def _save(path: Path, ledger: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
     unfinished.write_text(json.dumps(ledger, indent=1) + "\n", encoding="utf-8")
     unfinished.replace(path)
-    return ledger
 
 
 def shown_share(ledger: dict[str, Any]) -> float:

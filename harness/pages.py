@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -58,6 +59,12 @@ class Page:
     def digest(self) -> str:
         """SHA-256 of the page's source: a ledger's record counts for just this text."""
         return hashlib.sha256(self.source).hexdigest()
+
+    @property
+    def snippets_digest(self) -> str:
+        """SHA-256 of the page's blocks, wherever they stand on it: what following the page depends on."""
+        rows = [[block.language, block.source, sorted(block.options.items())] for block in self.blocks]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     @cached_property
     def front_matter(self) -> dict[str, Any]:

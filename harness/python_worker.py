@@ -111,29 +111,32 @@ def _names(error: BaseException) -> list[str]:
     return [each.__name__ for each in type(error).__mro__]
 
 
-def main(requests: int, answers: int) -> None:
-    """Serve requests from one file descriptor to another until the first is closed."""
+def main(requests: int, answers: int, watched: bool) -> None:
+    """Serve requests from one file descriptor to another until the first is closed.
+
+    Where it is ``watched``, nothing reaches beyond this machine, and NeMo Gym's classes take no unknown fields.
+    """
     sys.path[0] = ""  # the page's directory, as for `python`, instead of this script's
     sys.argv = [""]
     module = types.ModuleType("__main__")
     module.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = module
-    sys.addaudithook(_watch_network)
+    if watched:
+        sys.addaudithook(_watch_network)
     with os.fdopen(requests, encoding="utf-8") as incoming, os.fdopen(answers, "w", encoding="utf-8") as outgoing:
         for number, row in enumerate(incoming):
             request = json.loads(row)
-            if number == 0 and "nemo_gym" in request["text"]:
+            if watched and number == 0 and "nemo_gym" in request["text"]:
                 _refuse_unknown_fields(request["path"])
             _reached_for.clear()
-            start = os.lseek(1, 0, os.SEEK_END)
             answer = _run(request, module.__dict__)
             with contextlib.suppress(ValueError, OSError):
                 sys.stdout.flush()
                 sys.stderr.flush()
-            answer |= {"start": start, "reached_for": list(dict.fromkeys(_reached_for))}
+            answer |= {"reached_for": list(dict.fromkeys(_reached_for))}
             outgoing.write(json.dumps(answer) + "\n")
             outgoing.flush()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "watched")

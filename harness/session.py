@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from harness import isolation
 from harness.blocks import Block
 from harness.live import QUIET_ENV, Zygote
 from harness.pages import Page
-from harness.shell import Shell, Terminal
+from harness.shell import COLUMNS, Result, Screen, Shell, Terminal
+from harness.strict_cli import NOTES
 from harness.verdict import Failure
 
 WORKER = Path(__file__).with_name("python_worker.py")
@@ -35,10 +37,41 @@ class Host:
 
     Args:
         build: the directory under which each page gets its own.
+
+    Attributes:
+        installs: whether install commands run; where they do not, this process's environment stands for what they
+            would make, and each is held against its lock.
+        genuine: whether pages run as their reader runs them: in terminals, with the Python that the page made, and
+            with nothing of the harness beside it.
+        timeout: seconds after which a block counts as stuck.
     """
+
+    installs = False
+    genuine = False
+    timeout = TIMEOUT
 
     def __init__(self, build: Path) -> None:
         self.build = build
+
+    def follows(self, condition: str) -> bool:
+        """Say whether a block with this ``:when:`` is for the reader who is played here: both kinds are judged."""
+        return True
+
+    def page_environment(self) -> dict[str, str]:
+        """The environment of a page's processes: NeMo Gym's commands in it are the live one's."""
+        return self.environment | self.gym.env()
+
+    def begin(self, page: Page, starting_files: Path | None) -> tuple[Path, Path]:
+        """Make the folder in which a page is followed, with ``starting_files`` in it, and one for its logs."""
+        base = self.build / "pages" / page.name
+        shutil.rmtree(base, ignore_errors=True)
+        directory, logs = base / "work", base / "logs"
+        logs.mkdir(parents=True)
+        if starting_files is not None:
+            shutil.copytree(starting_files, directory)
+        else:
+            directory.mkdir()
+        return directory, logs
 
     @cached_property
     def gym(self) -> Zygote:
@@ -62,7 +95,7 @@ class Host:
             "VIRTUAL_ENV": sys.prefix,
             "TERM": "dumb",
             "PYTHONUNBUFFERED": "1",  # output and errors in the order in which a terminal shows them
-            "COLUMNS": "120",
+            "COLUMNS": str(COLUMNS),
             "MPLBACKEND": "Agg",
             isolation.VARIABLE: os.environ.get(isolation.VARIABLE, "open"),
             **QUIET_ENV,
@@ -90,50 +123,60 @@ class PageSession:
     def __init__(self, page: Page, host: Host, starting_files: Path | None = None) -> None:
         self.page = page
         self.host = host
-        self.base = host.build / "pages" / page.name
-        shutil.rmtree(self.base, ignore_errors=True)
-        self.directory = self.base / "work"
-        self.logs = self.base / "logs"
-        self.logs.mkdir(parents=True)
-        if starting_files is not None:
-            shutil.copytree(starting_files, self.directory)
-        else:
-            self.directory.mkdir()
+        self.directory, self.logs = host.begin(page, starting_files)
         for path in page.downloads:
             if path.is_file():
                 shutil.copy2(path, self.directory)
         self.printed: str | None = None
         self.printed_by: Block | None = None
         self.files: dict[str, Block] = {}
+        self.judged: list[Block] = []
         self._worker: PythonWorker | None = None
         self._shell: Shell | None = None
-        self._terminals: list[Terminal] = []
+        self.terminals: list[Terminal] = []
         self._attempts = isolation.attempts()
+        self._refusals = self.logs / "refused.jsonl"
+        self._refused = 0
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
-        """The environment of the page's processes: NeMo Gym's commands in it are the live one's."""
-        return self.host.environment | self.host.gym.env()
+        """The environment of the page's processes."""
+        noted = {} if self.host.genuine else {NOTES: str(self._refusals)}
+        return self.host.page_environment() | noted
 
     def python(self, block: Block, source: str) -> dict[str, Any]:
         """Run Python of ``block`` in the page's process; the answer holds ``stdout`` and, if it raised, ``error``."""
         if self._worker is None:
-            self._worker = PythonWorker(self.directory, self.environment, self.logs)
-        return self._worker.run(block, source, self.page)
+            # The reader starts Python in the terminal, wherever that is by now and whatever was exported in it.
+            where, environment = self._shell_state() if self._shell else (self.directory, self.environment)
+            screens = [self._screen(f"python.{name}") for name in ("out", "err")] if self.host.genuine else None
+            self._worker = PythonWorker(where, environment, self.logs, screens)
+        return self._worker.run(block, source, self.page, self.host.timeout)
 
-    def shell(self, command: str) -> tuple[int, str]:
-        """Run one console command in the page's shell: its exit status and what it printed."""
+    def shell(self, command: str) -> Result:
+        """Run one console command in the page's shell."""
         if self._shell is None:
-            self._shell = Shell(self.directory, self.environment, self.logs / "console.log")
-        result = self._shell.run(command, TIMEOUT)
-        return result.status, result.output
+            log = self.logs / "console.log"
+            screen = Screen(log) if self.host.genuine else None
+            self._shell = Shell(self.directory, self.environment, log, screen)
+        return self._shell.run(command, self.host.timeout)
 
     def terminal(self, command: str) -> Terminal:
         """Start a command that stays running, in a terminal of its own."""
-        log = self.logs / f"terminal-{len(self._terminals) + 1}.log"
-        started = Terminal(command, self.directory, self.environment, log)
-        self._terminals.append(started)
+        log = self.logs / f"terminal-{len(self.terminals) + 1}.log"
+        screen = Screen(log) if self.host.genuine else None
+        environment = self.environment
+        if self.host.genuine and self._shell:  # the reader activates the environment there too
+            environment = self._shell_state()[1]
+        started = Terminal(command, self.directory, environment, log, screen)
+        self.terminals.append(started)
         return started
+
+    def _shell_state(self) -> tuple[Path, dict[str, str]]:
+        return self._shell.state(self.host.timeout)
+
+    def _screen(self, name: str) -> Screen:
+        return Screen(self.logs / name)
 
     def write(self, name: str, block: Block) -> Path:
         """Save a block as the file that its caption names.
@@ -159,9 +202,36 @@ class PageSession:
         if self._attempts > before:
             raise Failure(NETWORK_MESSAGE.format(where=""))
 
+    def refuse_ignored(self) -> None:
+        """Fail if NeMo Gym was given what it would ignore since the last call, whatever became of the exit status.
+
+        Raises:
+            Failure: with the line that holds the refused key, as far as the page shows it.
+        """
+        rows = self._refusals.read_text(encoding="utf-8").splitlines() if self._refusals.exists() else []
+        new, self._refused = rows[self._refused :], len(rows)
+        if new:
+            note = json.loads(new[0])
+            problems = "\n".join(f"    {problem}" for problem in note["problems"])
+            raise Failure(
+                f"`{note['command']}` gives NeMo Gym what it does not know, and would ignore:\n{problems}",
+                self._line_of_refusal(note),
+            )
+
+    def _line_of_refusal(self, note: dict[str, Any]) -> int | None:
+        """The last line of the page, up to the block at hand, that holds a quoted name of the refusal."""
+        names = re.findall(r"'([^']+)'|`([^`]+)`", " ".join(note["problems"]))
+        for name in filter(None, (name for pair in names for name in pair)):
+            last = name.rpartition(".")[2]
+            for block in reversed(self.judged):
+                for at, text in enumerate(block.source.split("\n")):
+                    if re.search(rf"(?<![\w-]){re.escape(last)}(?![\w-])", text):
+                        return block.source_line + at
+        return None
+
     def close(self) -> None:
         """End all that the page started. Its files stay, to be looked at and for pages that start from them."""
-        for each in (self._worker, self._shell, *reversed(self._terminals)):
+        for each in (self._worker, self._shell, *reversed(self.terminals)):
             if each is not None:
                 each.close()
 
@@ -175,13 +245,26 @@ NETWORK_MESSAGE = (
 class PythonWorker:
     """The parent's end of `harness.python_worker`."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str], logs: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        logs: Path,
+        screens: Sequence[Screen] | None = None,
+    ) -> None:
         self.stdout, self.stderr = logs / "python.out", logs / "python.err"
+        self.screens = screens
         requests_read, requests_write = os.pipe()
         answers_read, answers_write = os.pipe()
-        with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
+        # Beside screens it is the Python that the page made, which nothing watches.
+        names = [screen.device for screen in screens] if screens else [self.stdout, self.stderr]
+        program = shutil.which("python", path=environment["PATH"]) if screens else sys.executable
+        if program is None:
+            raise Failure("there is no `python` on PATH: the page, or the one before it, has not made an environment")
+        with contextlib.ExitStack() as files:
+            out, err = (files.enter_context(open(name, "ab", buffering=0)) for name in names)
             self.process = subprocess.Popen(
-                [sys.executable, str(WORKER), str(requests_read), str(answers_write)],
+                [program, str(WORKER), str(requests_read), str(answers_write), "bare" if screens else "watched"],
                 cwd=directory,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -195,7 +278,7 @@ class PythonWorker:
         self._requests = os.fdopen(requests_write, "w", encoding="utf-8")
         self._answers = os.fdopen(answers_read, encoding="utf-8")
 
-    def run(self, block: Block, source: str, page: Page) -> dict[str, Any]:
+    def run(self, block: Block, source: str, page: Page, timeout: float) -> dict[str, Any]:
         """Run a block's Python.
 
         Raises:
@@ -208,24 +291,31 @@ class PythonWorker:
             "language": block.language,
             "source": source,
         }
+        self._drain()
+        start = self.stdout.stat().st_size
         try:
             self._requests.write(json.dumps(request) + "\n")
             self._requests.flush()
         except BrokenPipeError:
             raise Failure("the page's Python process has ended: an earlier block ended it") from None
-        ready, _, _ = select.select([self._answers], [], [], TIMEOUT)
+        ready, _, _ = select.select([self._answers], [], [], timeout)
         if not ready:
             self.close()
-            raise Failure(f"it did not end within {TIMEOUT:.0f} s; the page's Python process was stopped")
+            raise Failure(f"it did not end within {timeout:.0f} s; the page's Python process was stopped")
         answer = self._answers.readline()
         if not answer:
             status = self.process.wait()
             raise Failure(f"it ended the page's Python process (exit status {status}):\n{self._tail()}")
         result = json.loads(answer)
+        self._drain()
         with self.stdout.open("rb") as log:
-            log.seek(result["start"])
+            log.seek(start)
             result["stdout"] = log.read().decode(errors="replace")
         return result
+
+    def _drain(self) -> None:
+        for screen in self.screens or ():
+            screen.drain()
 
     def _tail(self) -> str:
         return self.stderr.read_text(encoding="utf-8", errors="replace")[-2000:]

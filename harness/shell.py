@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import select
+import shlex
 import signal
 import subprocess
+import termios
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+#: The columns of a reader's terminal.
+COLUMNS = 80
 
 
 class Timeout(Exception):
@@ -18,11 +25,74 @@ class Timeout(Exception):
 
 
 @dataclass(frozen=True)
+class FailedPart:
+    """A part of a command that failed although the command went on: its line in the command, from 1, and status."""
+
+    line: int
+    status: int
+
+
+@dataclass(frozen=True)
 class Result:
-    """What a command came to: its exit status, and standard output and error as a terminal mixes them."""
+    """What a command came to.
+
+    ``status`` is its exit status: of a pipeline, that of its last part that failed. ``output`` is standard output
+    and error as a terminal mixes them. ``failed_parts`` are the parts that failed without ending it.
+    """
 
     status: int
     output: str
+    failed_parts: tuple[FailedPart, ...] = ()
+
+
+class Screen:
+    """A terminal as a reader has it: `COLUMNS` wide, and what is written to it goes to ``log``.
+
+    Attributes:
+        device: the path that a program opens to read from it and write to it.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        log.write_bytes(b"")
+        self._master, self._slave = pty.openpty()
+        self.device = os.ttyname(self._slave)
+        termios.tcsetwinsize(self._slave, (24, COLUMNS))
+        settings = termios.tcgetattr(self._slave)
+        settings[1] &= ~termios.ONLCR
+        settings[3] &= ~termios.ECHO  # what is typed is on the page already
+        termios.tcsetattr(self._slave, termios.TCSANOW, settings)
+        self._drained = threading.Event()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._copy, daemon=True, name=f"screen {log.name}").start()
+
+    def drain(self) -> None:
+        """Wait until all that has been written so far is in the log."""
+        with self._lock:
+            self._drained.clear()
+            os.write(self._slave, b"\x1e")  # a record separator, which nothing else writes to a terminal
+            self._drained.wait(10)
+
+    def interrupt(self) -> None:
+        """Type Ctrl-C."""
+        os.write(self._master, b"\x03")
+
+    def close(self) -> None:
+        """End the terminal: whatever still has it open is hung up."""
+        self.drain()
+        os.close(self._slave)
+
+    def _copy(self) -> None:
+        with self.log.open("ab", buffering=0) as log:
+            while True:
+                try:
+                    data = os.read(self._master, 65536)
+                except OSError:  # nobody has it open any more
+                    break
+                log.write(data.replace(b"\x1e", b""))
+                if b"\x1e" in data:
+                    self._drained.set()
+        os.close(self._master)
 
 
 class Shell:
@@ -32,16 +102,23 @@ class Shell:
         directory: where it starts.
         environment: its whole environment.
         log: the file that takes what the commands print.
+        screen: the terminal whose log that is; without one, commands write to the file and read nothing.
     """
 
-    def __init__(self, directory: Path, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str], log: Path, screen: Screen | None = None
+    ) -> None:
         self.log = log
+        self.screen = screen
         self.script = log.with_suffix(".sh")
-        log.write_bytes(b"")
+        self.failed = log.with_suffix(".failed")
+        if screen is None:
+            log.write_bytes(b"")
         status_read, status_write = os.pipe()
         self.status = status_read
         self.process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc", "-c", 'while read -r line; do eval "$line"; done; exit 0'],
+            # A part of a pipeline that fails makes the pipeline fail: a reader sees its message, a test its status.
+            ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", 'while read -r l; do eval "$l"; done; exit 0'],
             cwd=directory,
             env=dict(environment),
             stdin=subprocess.PIPE,
@@ -60,25 +137,47 @@ class Shell:
             Timeout: it did not end within ``timeout`` seconds.
         """
         self.script.write_text(command + "\n", encoding="utf-8")
+        self.failed.write_bytes(b"")
         start = self.log.stat().st_size
         # What the command starts must not hold the status pipe: its end says that the shell itself has ended.
         closed = f"{self.status_fd}>&-"
-        line = f'. "{self.script}" </dev/null >>"{self.log}" 2>&1 {closed}; echo "$?" >&{self.status_fd}\n'
+        note = f"""trap 'echo "$? $LINENO" >>{shlex.quote(str(self.failed))}' ERR"""
+        streams = f'<>"{self.screen.device}" >&0 2>&1' if self.screen else f'</dev/null >>"{self.log}" 2>&1'
+        line = f'{note}; . "{self.script}" {streams} {closed}; echo "$?" >&{self.status_fd}; trap - ERR\n'
         try:
             self.process.stdin.write(line.encode())
             self.process.stdin.flush()
         except BrokenPipeError:
             return Result(1, "the shell of this page has ended: an earlier command called `exit`")
         ready, _, _ = select.select([self.status], [], [], timeout)
-        output = self._since(start)
         if not ready:
+            output = self._since(start)
             self.close()
             raise Timeout(output)
         answer = os.read(self.status, 64)
         status = int(answer) if answer.strip() else self.process.wait()  # `exit` ended the shell itself
-        return Result(status, self._since(start))
+        if status == _CUT_SHORT:
+            status = 0
+        return Result(status, self._since(start), self._failed_parts(status))
+
+    def state(self, timeout: float) -> tuple[Path, dict[str, str]]:
+        """The folder in which the shell is by now, and what it hands to a program that it starts."""
+        environment = self.log.with_suffix(".environment")
+        self.run(f"env -0 >{shlex.quote(str(environment))}", timeout)
+        rows = environment.read_bytes().decode(errors="surrogateescape").split("\0")
+        variables = dict(row.split("=", 1) for row in rows if "=" in row)
+        variables.pop("_", None)
+        return Path(f"/proc/{self.process.pid}/cwd").resolve(), variables
+
+    def _failed_parts(self, status: int) -> tuple[FailedPart, ...]:
+        """What was noted, but for the end of a command that failed as a whole: its last line, and the command."""
+        rows = [tuple(map(int, row.split())) for row in self.failed.read_text(encoding="utf-8").splitlines()]
+        parts = [FailedPart(line, part) for part, line in rows if part != _CUT_SHORT]
+        return tuple(parts[:-2] if status else parts)
 
     def _since(self, start: int) -> str:
+        if self.screen:
+            self.screen.drain()
         with self.log.open("rb") as log:
             log.seek(start)
             return log.read().decode(errors="replace")
@@ -88,13 +187,30 @@ class Shell:
         stop(self.process)
 
 
-class Terminal:
-    """A terminal of its own in which one command stays running, such as a server."""
+#: The exit status of a program that the next part of a pipeline, such as `head`, no longer reads from.
+_CUT_SHORT = 128 + signal.SIGPIPE
 
-    def __init__(self, command: str, directory: Path, environment: Mapping[str, str], log: Path) -> None:
+
+class Terminal:
+    """A terminal of its own in which one command stays running, such as a server.
+
+    With a ``screen`` it is a real one; without, what the command prints goes to ``log``.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        directory: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        screen: Screen | None = None,
+    ) -> None:
         self.command = command
         self.log = log
-        with log.open("wb") as output:
+        self.screen = screen
+        if screen is not None:
+            command = f"exec 0<>{screen.device} >&0 2>&1\n{command}"
+        with log.open("ab") as output:
             self.process = subprocess.Popen(
                 ["bash", "--noprofile", "--norc", "-c", command],
                 cwd=directory,
@@ -108,6 +224,8 @@ class Terminal:
     @property
     def output(self) -> str:
         """What the command has printed so far."""
+        if self.screen:
+            self.screen.drain()
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait_until(self, ready, timeout: float) -> bool:
@@ -130,6 +248,13 @@ class Terminal:
     def close(self) -> None:
         """End the command and all that it started."""
         stop(self.process)
+
+    def interrupt(self, patience: float) -> bool:
+        """Type Ctrl-C, as a reader stops a server; say whether the command ended within ``patience`` seconds."""
+        self.screen.interrupt()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(patience)
+        return self.process.poll() is not None
 
 
 def stop(process: subprocess.Popen, patience: float = 5.0) -> None:

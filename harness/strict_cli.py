@@ -7,8 +7,10 @@ and exits with `EXIT_CODE` and a message when the pinned command would not read 
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +20,9 @@ from harness.pin import pinned_version
 
 #: The exit status of a command that the harness refused: no command of NeMo Gym uses it.
 EXIT_CODE = 97
+
+#: Names the file in which each refusal is noted, whatever the page then does with the exit status.
+NOTES = "HARNESS_REFUSALS"
 
 
 def install(argv: list[str]) -> None:
@@ -48,8 +53,17 @@ def _check(argv: list[str]) -> int:
         print(f"harness: {problem}", file=sys.stderr)
     if problems:
         print("harness: NeMo Gym would have ignored this in silence; mend the key or leave it out.", file=sys.stderr)
+        note_refusal(argv, problems)
     sys.stderr.flush()
     return EXIT_CODE if problems else 0
+
+
+def note_refusal(argv: list[str], problems: list[str]) -> None:
+    """Note a refused command line where the page's session looks for it."""
+    if path := os.environ.get(NOTES):
+        row = json.dumps({"command": shlex.join([Path(argv[0]).name, *argv[1:]]), "problems": problems})
+        with Path(path).open("a", encoding="utf-8") as notes:
+            notes.write(row + "\n")
 
 
 def _problems(argv: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ The same options tell the test harness (`harness.evaluators`) what to do with th
 ``consumer``  the program, or the kind of row, that reads it (`harness.consumers`)
 ``terminal``  the command stays running in a terminal of its own, of this name
 ``fails``     the exception that Python raises, or the exit status of the last command
+``when``      for which readers it is, such as ``python<3.13.14``
 ``shown``     why the block is neither run nor validated
 """
 
@@ -32,6 +33,7 @@ class Snippet(CodeBlock):
         "consumer": directives.unchanged_required,
         "terminal": directives.unchanged_required,
         "fails": directives.unchanged_required,
+        "when": directives.unchanged_required,
         "shown": directives.unchanged_required,
     }
 

@@ -41,7 +41,10 @@ CONFIG_DICT = global_config.NEMO_GYM_CONFIG_DICT_ENV_VAR_NAME
 CONFIG_PATH = global_config.NEMO_GYM_CONFIG_PATH_ENV_VAR_NAME
 
 # What may differ between two pages whose servers are nevertheless the same.
-PAGE_VARIABLES = {"PWD", "OLDPWD", "SHLVL", "_", "HOME", "TMPDIR", "COLUMNS", "LINES", "TERM"}
+PAGE_VARIABLES = {
+    *("PWD", "OLDPWD", "SHLVL", "_", "HOME", "TMPDIR", "COLUMNS", "LINES", "TERM"),
+    "HARNESS_REFUSALS",  # strict_cli.NOTES
+}
 # What NeMo Gym derives from the page's directory: it may differ too, unless a server reads or writes files there.
 PAGE_DIRECTORIES = {"results_dir", "cache_dir", "uv_cache_dir", "uv_venv_dir"}
 PAGE_DIRECTORY_VARIABLES = {"UV_CACHE_DIR", "HF_HOME", "HF_DATASETS_CACHE"}

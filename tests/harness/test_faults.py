@@ -57,8 +57,8 @@ FAULTS = [
     ("a file that leads out", ":file: collect.yaml", ":file: ../collect.yaml", None, "leads out"),
     ("a misspelt CLI flag", "--output-dir prepared", "--output-dirr prepared", "$ gym dataset", "--output-dir"),
     ("a misspelt command", "$ gym dataset collate", "$ gym dataset colate", "$ gym dataset", "'collate'"),
-    ("a misspelt +key", "+overwrite_metrics", "+overwrite_metric", "$ gym dataset", "overwrite_metrics_conflicts"),
-    ("a +key that never was", "+overwrite_metrics_conflicts=true", "+min_reward=1", "$ gym dataset", "min_reward"),
+    ("a misspelt +key", "+overwrite_metrics", "+overwrite_metric", "+overwrite_metric", "overwrite_metrics_conflicts"),
+    ("a +key that never was", "+overwrite_metrics_conflicts=true", "+min_reward=1", "+min_reward=1", "min_reward"),
     ("a command that fails", "python count.py", "python ./count.py 1 | exit 3", "$ python ./count", "exited with 3"),
     ("a wrong import", "import json", "import jsonn", "import jsonn", "ModuleNotFoundError"),
     ("a name that does not exist", "json.dumps(row)", "json.dump_s(row)", "json.dump_s", "AttributeError"),
@@ -97,7 +97,7 @@ def test_the_page_without_a_fault_passes(judge):
 
 @pytest.mark.parametrize(("name", "old", "new", "where", "said"), FAULTS, ids=[fault[0] for fault in FAULTS])
 def test_fault(judge, monkeypatch, name, old, new, where, said):
-    monkeypatch.setattr("harness.evaluators.TIMEOUT", 20)
+    monkeypatch.setattr("harness.session.Host.timeout", 20)
     assert TEXT.count(old) >= 1, f"the page has no {old!r}"
     text = TEXT.replace(old, new, 1)
     failure = judge(text)

@@ -113,7 +113,7 @@ def test_a_block_that_ends_the_process_is_reported(judge, source, said):
 
 
 def test_a_block_that_never_ends_is_stopped(judge, monkeypatch):
-    monkeypatch.setattr("harness.session.TIMEOUT", 1)
+    monkeypatch.setattr("harness.session.Host.timeout", 1)
     failure = judge(python("x = 1", "while True:\n    pass"))
     assert "did not end within 1 s" in failure.message
     assert failure.line == 7
@@ -197,8 +197,7 @@ def test_a_command_that_waits_for_input_gets_none(judge):
 
 
 def test_a_command_that_never_ends_is_stopped(judge, monkeypatch):
-    monkeypatch.setattr("harness.evaluators.TIMEOUT", 1)
-    monkeypatch.setattr("harness.session.TIMEOUT", 1)
+    monkeypatch.setattr("harness.session.Host.timeout", 1)
     failure = judge(console("$ echo started; sleep 600"))
     assert "did not end within 1 s" in failure.message
     assert "started" in failure.message
