@@ -209,8 +209,8 @@ def _run_command(session: PageSession, block: Block, command: Command, wanted: i
         result = session.shell(command.text)
     except Timeout as error:
         raise Failure(
-            f"`{_short(command.text)}` did not end within {session.host.timeout:.0f} s. If it is meant to stay running, give its "
-            f"block `:terminal: <name>`.\n{_indent(_tail(str(error)))}",
+            f"`{_short(command.text)}` did not end within {session.host.timeout:.0f} s. If it is meant to stay "
+            f"running, give its block `:terminal: <name>`.\n{_indent(_tail(str(error)))}",
             command.line,
         ) from None
     if result.status != wanted:

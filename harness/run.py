@@ -167,6 +167,7 @@ class PageRun:
             return
         if self.page.blocks:
             self._check_pictures()
+            self.session.settle()
             self.session.refuse_network()
         if len(self.records) == len(self.page.blocks) and not self.edits:
             files = self.session.directory if self.page.name in self.runner.starting_points else None

@@ -10,6 +10,7 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,9 @@ WORKER = Path(__file__).with_name("python_worker.py")
 
 #: Seconds after which a block counts as stuck.
 TIMEOUT = 180.0
+
+#: Seconds for which a page's end waits for jobs in the background.
+SETTLE_SECONDS = 5.0
 
 #: What a page's processes see of the environment: a reader's secrets and settings stay out.
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
@@ -202,6 +206,17 @@ class PageSession:
         if self._attempts > before:
             raise Failure(NETWORK_MESSAGE.format(where=""))
 
+    def settle(self) -> None:
+        """Give what still runs in the background of the page's shell a moment to end, at the page's end.
+
+        Raises:
+            Failure: as `refuse_ignored`.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while self._shell and time.monotonic() < deadline and self.shell("jobs -pr").output.strip():
+            time.sleep(0.1)
+        self.refuse_ignored()
+
     def refuse_ignored(self) -> None:
         """Fail if NeMo Gym was given what it would ignore since the last call, whatever became of the exit status.
 
@@ -262,7 +277,7 @@ class PythonWorker:
         if program is None:
             raise Failure("there is no `python` on PATH: the page, or the one before it, has not made an environment")
         with contextlib.ExitStack() as files:
-            out, err = (files.enter_context(open(name, "ab", buffering=0)) for name in names)
+            out, err = (files.enter_context(Path(name).open("ab", buffering=0)) for name in names)
             self.process = subprocess.Popen(
                 [program, str(WORKER), str(requests_read), str(answers_write), "bare" if screens else "watched"],
                 cwd=directory,

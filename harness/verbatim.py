@@ -94,9 +94,9 @@ FIRST_START = (
 class Followed:
     """What following a page came to.
 
-    ``snippets`` is the digest of its blocks, ``key`` that of all that it was followed with; ``branch`` lists the ``:when:``
-    conditions that held. ``seconds`` and ``gigabytes`` are what it took, and what lies in the reader's home after
-    it; ``left`` are the processes that its own steps left running. ``failure`` is None if it passed.
+    ``snippets`` is the digest of its blocks, ``key`` that of all that it was followed with; ``branch`` lists the
+    ``:when:`` conditions that held. ``seconds`` and ``gigabytes`` are what it took, and what lies in the reader's home
+    after it; ``left`` are the processes that its own steps left running. ``failure`` is None if it passed.
     """
 
     page: str
@@ -239,7 +239,7 @@ def size(directory: Path) -> int:
     for parent, _, names in os.walk(directory):
         for name in names:
             with contextlib.suppress(FileNotFoundError):  # a process that still ends removes its files
-                found = os.lstat(os.path.join(parent, name))
+                found = Path(parent, name).lstat()
                 seen[found.st_dev, found.st_ino] = found.st_blocks * 512
     return sum(seen.values())
 
@@ -282,8 +282,8 @@ class Verbatim:
         """What a step's record holds for: the pages that lead to it, as they are, and the reader's Python."""
         pages = [self.page(name) for name in (step.page, step.inside, SETUP) if name]
         parts = [self.reader.python, f"{step.inside}"]
-        for page in dict.fromkeys(each for page in pages for each in [page, *upstream(page)]):
-            parts += [page.name, page.snippets_digest, digest_of(page.downloads)]
+        for each in dict.fromkeys(each for page in pages for each in [page, *upstream(page)]):
+            parts += [each.name, each.snippets_digest, digest_of(each.downloads)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def kept(self, step: Step) -> Followed | None:
@@ -294,6 +294,11 @@ class Verbatim:
         except (OSError, ValueError, TypeError):
             return None
         return record if record.key == self.key(step) and record.failure is None else None
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """The last record of each page, also from runs before this one."""
+        paths = {name: self._record(name) for name in self.pages}
+        return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
 
     def _record(self, name: str) -> Path:
         return self.build / "records" / f"{name}.json"
@@ -501,7 +506,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if record.failure:
             print(record.failure, flush=True)
     path = Path(os.environ.get("GYMDOCS_LEDGER") or build / "ledger.json")
-    ledger.add_verbatim(path, {each.page: asdict(each) for each in records}, set(verbatim.pages))
+    ledger.add_verbatim(path, verbatim.records(), set(verbatim.pages))
     print(f"\n{table(records)}\n\nLogs: {verbatim.build / 'logs'}\n")
     failed = sum(each.failure is not None for each in records)
     print(f"{len(records) - failed} passed, {failed} failed")

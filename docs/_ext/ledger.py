@@ -23,6 +23,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
+from harness.pages import page_at
+
 SCHEMA = 1
 VERDICTS = ("executed", "validated", "shown", "failed")
 ABOUT_PAGE = "reference/how-this-site-is-tested"
@@ -30,6 +32,7 @@ ABOUT_PAGE = "reference/how-this-site-is-tested"
 NO_LEDGER = "Built without a test ledger: nothing here is said to be tested."
 OUT_OF_DATE = "Not tested since this page last changed."
 NO_SNIPPETS = "No snippets on this page."
+NOT_FOLLOWED = "No page has been followed as a reader does since it last changed."
 
 Record = dict[str, Any]
 
@@ -84,7 +87,7 @@ def against(versions: dict[str, str]) -> str:
 
 def page_line(ledger: Record | None, docname: str, source: Path) -> str:
     """The one line that a page says of its own tests."""
-    if ledger is None:
+    if ledger is None or "versions" not in ledger:
         return NO_LEDGER
     record = record_of(ledger, docname, source)
     if record is None:
@@ -98,6 +101,26 @@ def page_line(ledger: Record | None, docname: str, source: Path) -> str:
     return f"{total} {'snippet' if total == 1 else 'snippets'}: {verdicts} against {versions}, {record['date'][:10]}."
 
 
+def verbatim_of(ledger: Record | None, docname: str, docs: Path) -> Record | None:
+    """The record of the page's last walk as a reader (`harness.verbatim`), if its snippets are still the same."""
+    record = (ledger or {}).get("verbatim", {}).get(docname)
+    if record is None or record["failure"] is not None:
+        return None
+    return record if record["snippets"] == page_at(docs, docname).snippets_digest else None
+
+
+def verbatim_line(ledger: Record | None, docname: str, docs: Path) -> str:
+    """The one line that a page says of that walk; nothing where there was none."""
+    record = verbatim_of(ledger, docname, docs)
+    if record is None or not record["followed"]:
+        return ""
+    minutes = max(1, round(record["seconds"] / 60))
+    return (
+        f"Followed as a reader does on {record['date'][:10]}, with Python {record['python']} on {record['platform']}: "
+        f"{minutes} {'minute' if minutes == 1 else 'minutes'}, {record['gigabytes']:.1f} GB."
+    )
+
+
 def _fingerprints(app: Sphinx, env: BuildEnvironment) -> dict[str, str]:
     """What each page shows of the ledger, as one string a page: what changed here must be built again."""
     ledger = load(app.config)
@@ -105,7 +128,7 @@ def _fingerprints(app: Sphinx, env: BuildEnvironment) -> dict[str, str]:
     return {
         docname: everything
         if "ledger" in env.metadata.get(docname, {})
-        else page_line(ledger, docname, Path(env.doc2path(docname)))
+        else page_line(ledger, docname, Path(env.doc2path(docname))) + verbatim_line(ledger, docname, Path(env.srcdir))
         for docname in env.found_docs
     }
 
@@ -122,7 +145,10 @@ def remember(app: Sphinx, env: BuildEnvironment) -> None:
 def add_to_page(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
     if doctree is None or pagename not in app.env.found_docs:
         return
-    context["ledger_line"] = page_line(load(app.config), pagename, Path(app.env.doc2path(pagename)))
+    ledger = load(app.config)
+    lines = [page_line(ledger, pagename, Path(app.env.doc2path(pagename)))]
+    lines.append(verbatim_line(ledger, pagename, Path(app.srcdir)))
+    context["ledger_line"] = " ".join(filter(None, lines))
     context["ledger_page"] = ABOUT_PAGE if ABOUT_PAGE in app.env.found_docs else None
 
 
@@ -153,7 +179,12 @@ class LedgerDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         self.env.metadata[self.env.docname]["ledger"] = "shown"
         ledger = load(self.config)
-        return [nodes.paragraph("", NO_LEDGER) if ledger is None else self.draw(ledger)]
+        missing = self.missing(ledger)
+        return [nodes.paragraph("", missing) if missing else self.draw(ledger)]
+
+    def missing(self, ledger: Record | None) -> str:
+        """What to say where the ledger has nothing to draw; nothing where it has."""
+        return NO_LEDGER if ledger is None or "versions" not in ledger else ""
 
     def draw(self, ledger: Record) -> nodes.Node:
         raise NotImplementedError
@@ -228,11 +259,40 @@ class Shown(LedgerDirective):
         return table(("Page", "Line", "Language", "Why it is only shown"), rows, "shown")
 
 
+class Verbatim(LedgerDirective):
+    """``{ledger-verbatim}``: each page that was followed as a reader does, and what that took."""
+
+    def missing(self, ledger: Record | None) -> str:
+        return "" if self._walks(ledger) else NOT_FOLLOWED
+
+    def _walks(self, ledger: Record | None) -> dict[str, Record]:
+        docs = Path(self.env.srcdir)
+        names = sorted(set((ledger or {}).get("verbatim", {})) & self.env.found_docs)
+        walks = {name: verbatim_of(ledger, name, docs) for name in names}
+        return {name: record for name, record in walks.items() if record}
+
+    def draw(self, ledger: Record) -> nodes.Node:
+        rows = [
+            (
+                self.page(docname),
+                record["date"][:10],
+                f"{record['python']}, {record['platform']}",
+                f"{record['followed']} of {record['total']}",
+                f"{record['seconds'] / 60:.1f}",
+                f"{record['gigabytes']:.2f}",
+            )
+            for docname, record in self._walks(ledger).items()
+        ]
+        header = ("Page", "Followed", "Python, system", "Snippets", "Minutes", "GB in the home")
+        return table(header, rows, "verbatim")
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     app.add_config_value("ledger_file", "", "")
     app.add_directive("ledger-totals", Totals)
     app.add_directive("ledger-pages", Pages)
     app.add_directive("ledger-shown", Shown)
+    app.add_directive("ledger-verbatim", Verbatim)
     app.connect("config-inited", locate)
     app.connect("env-get-outdated", outdated)
     app.connect("env-updated", remember)
