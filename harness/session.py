@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,7 @@ class PageSession:
         self._worker: PythonWorker | None = None
         self._shell: Shell | None = None
         self.terminals: list[Terminal] = []
+        self._screens: list[Screen] = []
         self._attempts = isolation.attempts()
         self._refusals = self.logs / "refused.jsonl"
         self._refused = 0
@@ -153,34 +154,36 @@ class PageSession:
         if self._worker is None:
             # The reader starts Python in the terminal, wherever that is by now and whatever was exported in it.
             where, environment = self._shell_state() if self._shell else (self.directory, self.environment)
-            screens = [self._screen(f"python.{name}") for name in ("out", "err")] if self.host.genuine else None
-            self._worker = PythonWorker(where, environment, self.logs, screens)
+            out, err = self.logs / "python.out", self.logs / "python.err"
+            self._worker = PythonWorker(where, environment, out, err, self._screen(out), self._screen(err))
         return self._worker.run(block, source, self.page, self.host.timeout)
 
     def shell(self, command: str) -> Result:
         """Run one console command in the page's shell."""
         if self._shell is None:
             log = self.logs / "console.log"
-            screen = Screen(log) if self.host.genuine else None
-            self._shell = Shell(self.directory, self.environment, log, screen)
+            self._shell = Shell(self.directory, self.environment, log, self._screen(log))
         return self._shell.run(command, self.host.timeout)
 
     def terminal(self, command: str) -> Terminal:
         """Start a command that stays running, in a terminal of its own."""
         log = self.logs / f"terminal-{len(self.terminals) + 1}.log"
-        screen = Screen(log) if self.host.genuine else None
         environment = self.environment
         if self.host.genuine and self._shell:  # the reader activates the environment there too
             environment = self._shell_state()[1]
-        started = Terminal(command, self.directory, environment, log, screen)
+        started = Terminal(command, self.directory, environment, log, self._screen(log))
         self.terminals.append(started)
         return started
 
     def _shell_state(self) -> tuple[Path, dict[str, str]]:
         return self._shell.state(self.host.timeout)
 
-    def _screen(self, name: str) -> Screen:
-        return Screen(self.logs / name)
+    def _screen(self, log: Path) -> Screen | None:
+        """A terminal whose log is that file, where pages run as their reader runs them."""
+        if not self.host.genuine:
+            return None
+        self._screens.append(Screen(log))
+        return self._screens[-1]
 
     def write(self, name: str, block: Block) -> Path:
         """Save a block as the file that its caption names.
@@ -249,6 +252,9 @@ class PageSession:
         for each in (self._worker, self._shell, *reversed(self.terminals)):
             if each is not None:
                 each.close()
+        for screen in self._screens:
+            screen.close()
+        self._screens.clear()
 
 
 NETWORK_MESSAGE = (
@@ -264,22 +270,23 @@ class PythonWorker:
         self,
         directory: Path,
         environment: Mapping[str, str],
-        logs: Path,
-        screens: Sequence[Screen] | None = None,
+        stdout: Path,
+        stderr: Path,
+        *screens: Screen | None,
     ) -> None:
-        self.stdout, self.stderr = logs / "python.out", logs / "python.err"
-        self.screens = screens
+        self.stdout, self.stderr = stdout, stderr
+        self.screens = list(filter(None, screens))
         requests_read, requests_write = os.pipe()
         answers_read, answers_write = os.pipe()
         # Beside screens it is the Python that the page made, which nothing watches.
-        names = [screen.device for screen in screens] if screens else [self.stdout, self.stderr]
-        program = shutil.which("python", path=environment["PATH"]) if screens else sys.executable
+        names = [screen.device for screen in self.screens] or [stdout, stderr]
+        program = shutil.which("python", path=environment["PATH"]) if self.screens else sys.executable
         if program is None:
             raise Failure("there is no `python` on PATH: the page, or the one before it, has not made an environment")
         with contextlib.ExitStack() as files:
             out, err = (files.enter_context(Path(name).open("ab", buffering=0)) for name in names)
             self.process = subprocess.Popen(
-                [program, str(WORKER), str(requests_read), str(answers_write), "bare" if screens else "watched"],
+                [program, str(WORKER), str(requests_read), str(answers_write), "bare" if self.screens else "watched"],
                 cwd=directory,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -329,7 +336,7 @@ class PythonWorker:
         return result
 
     def _drain(self) -> None:
-        for screen in self.screens or ():
+        for screen in self.screens:
             screen.drain()
 
     def _tail(self) -> str:
