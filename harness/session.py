@@ -62,7 +62,7 @@ class Host:
             "VIRTUAL_ENV": sys.prefix,
             "TERM": "dumb",
             "PYTHONUNBUFFERED": "1",  # output and errors in the order in which a terminal shows them
-            "COLUMNS": "120",
+            "COLUMNS": "80",
             "MPLBACKEND": "Agg",
             isolation.VARIABLE: os.environ.get(isolation.VARIABLE, "open"),
             **QUIET_ENV,
