@@ -1,4 +1,4 @@
-"""The commands of a console block: the tests run them, and the site's copy button takes them (`docs/_ext/copies.py`)."""
+"""The commands of a console block: the tests run them, and the copy button takes them (`docs/_ext/copies.py`)."""
 
 from __future__ import annotations
 

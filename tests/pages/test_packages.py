@@ -137,9 +137,7 @@ def page_of(folder: Path, body: str) -> Page:
         ("```python\nimport nobody_has_this\n```\n", "nobody_has_this", 2),
     ],
 )
-def test_a_module_that_nothing_brings_is_named_with_its_line(
-    body: str, module: str, line: int, tmp_path: Path
-) -> None:
+def test_a_module_that_nothing_brings_is_named_with_its_line(body: str, module: str, line: int, tmp_path: Path) -> None:
     (message,) = missing(page_of(tmp_path, body))
     assert f"page.md:{line}: needs {module}" in message
 
