@@ -94,7 +94,7 @@ NOT_PORTABLE = re.compile(r"==\S*\+|://|--(find-links|index-url|extra-index-url)
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the site into docs/_build/html. Arguments go to sphinx-build."""
+    """Build the site into docs/_build/html, and see that its copy buttons are right. Arguments go to sphinx-build."""
     install(session, "docs")
     output = BUILD / "html"
     discard_stale(output)
@@ -108,6 +108,7 @@ def docs(session: nox.Session) -> None:
         str(DOCS),
         str(output),
     )  # fmt: skip
+    session.run("python", "-m", "checks.site", str(output))
     built_from(output).write_text(sources_digest(), encoding="utf-8")
     session.log(f"The site: {(ROOT / output / 'index.html').as_uri()}")
 

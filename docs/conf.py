@@ -41,8 +41,10 @@ extensions = [
     "sphinxext.rediraffe",
     "sphinx.ext.githubpages",  # GitHub Pages leaves out _static without the .nojekyll that this writes
     # docs/_ext:
+    "anyaddress",
     "bench",
     "chains",
+    "copies",
     "diagrams",
     "exports",
     "formats",
@@ -64,6 +66,8 @@ myst_enable_extensions = sorted(MYST_EXTENSIONS)
 myst_heading_anchors = 3  # ``[text](page.md#heading)`` reaches h1 to h3
 
 lexers["jsonl"] = JsonLexer()  # Pygments knows no such name; a row of JSON Lines is JSON
+
+smartquotes = False  # help texts of NeMo Gym hold flags and values as they are typed: --model-type, "auto"
 
 # -- Looks -------------------------------------------------------------------------------------------------------
 
@@ -97,11 +101,8 @@ html_context = {"default_mode": "auto"}
 
 # -- Extensions --------------------------------------------------------------------------------------------------
 
-# Copying a console block takes its commands without prompts, and leaves out what they print.
-copybutton_prompt_text = r"\$ |>>> |\.\.\. "
-copybutton_prompt_is_regexp = True
-copybutton_line_continuation_character = "\\"
-copybutton_here_doc_delimiter = "EOF"
+# Copying a console block takes its commands: not their prompts, nor what they print (_ext/copies.py).
+copybutton_exclude = ".linenos, .gp, .go"
 copybutton_selector = "div:not(.highlight-output) > div.highlight > pre"
 
 # 404.html is served for any address, so its links start at the site's root.

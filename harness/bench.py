@@ -26,7 +26,7 @@ from pathlib import Path
 
 from harness import ledger
 from harness.cache import Cache
-from harness.evaluators import commands_of
+from harness.console import commands_of
 from harness.pages import all_pages, page_at
 from harness.run import Runner
 from harness.session import Host

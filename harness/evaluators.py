@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from harness.blocks import Block
+from harness.console import Command, commands_of
 from harness.consumers import CONSUMERS
 from harness.expected import could_still_match, difference, matches, normalise, says_nothing
 from harness.installs import check_install, is_install
@@ -131,49 +131,6 @@ def _compare(want: str, got: str, line: int, block: Block) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- console
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command of a console block, the output shown under it, and the page's lines where they start."""
-
-    text: str
-    output: str
-    line: int
-    output_line: int
-
-
-_HERE_DOCUMENT = re.compile(r"(?<!<)<<-?\s*(['\"]?)(\w+)\1")
-
-
-def commands_of(block: Block) -> list[Command]:
-    """The commands of a console block: lines after ``$ ``, with their continuations and here-documents.
-
-    Raises:
-        Failure: text before the first prompt.
-    """
-    commands: list[Command] = []
-    lines = block.source.splitlines()
-    at = 0
-    while at < len(lines):
-        if not lines[at].startswith("$ "):
-            raise Failure("a console block starts each command with `$ `", block.source_line + at)
-        start, words = at, [lines[at][2:]]
-        at += 1
-        while at < len(lines) and (words[-1].endswith("\\") or lines[at].startswith("> ")):
-            words.append(lines[at].removeprefix("> "))
-            at += 1
-        here = _HERE_DOCUMENT.search("\n".join(words))
-        if here and here[2] in map(str.strip, lines[at:]):  # without its end it is a shift, such as ``1 << n``
-            while words[-1].strip() != here[2]:
-                words.append(lines[at])
-                at += 1
-        output_start = at
-        while at < len(lines) and not lines[at].startswith("$ "):
-            at += 1
-        output = "\n".join(lines[output_start:at])
-        commands.append(Command("\n".join(words), output, block.source_line + start, block.source_line + output_start))
-    return commands
 
 
 def run_console(session: PageSession, block: Block) -> Verdict:

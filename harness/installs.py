@@ -38,6 +38,12 @@ def locked() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pins}
 
 
+def requirements_of(command: str, line: int) -> list[str]:
+    """What an install command asks for; nothing for one that only makes an environment."""
+    words = _words(command, line)
+    return _names(words[words.index("install") + 1 :], line) if "install" in words else []
+
+
 def check_install(command: str, line: int) -> None:
     """Refuse an install command that would give the reader something else than what the pages are tested with.
 

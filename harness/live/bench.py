@@ -130,7 +130,8 @@ def measure_genuine(directory: Path, model: str, repeats: int) -> dict[str, floa
         (directory / "venvs" / server).mkdir(parents=True)
         (directory / "venvs" / server / ".venv").symlink_to(sys.prefix)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    variables = {**os.environ, **QUIET_ENV, "PATH": path, "RAY_raylet_start_wait_time_s": "120"}
+    ray = {"RAY_raylet_start_wait_time_s": "120", "RAY_ADDRESS": "local"}  # its own, whichever runs here already
+    variables = {**os.environ, **QUIET_ENV, "PATH": path, **ray}
     runner = Runner(directory / "genuine", variables, model)
     process, found["start"] = runner.start("+skip_venv_if_present=true", f"+uv_venv_dir={directory / 'venvs'}")
     found |= {"command": runner.collect(1)["command"], "rollout": runner.collect(repeats)["rollout"]}

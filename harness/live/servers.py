@@ -27,7 +27,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -337,13 +337,27 @@ def _replace_ray(fleet: Fleet) -> None:
         config = global_config.get_global_config_dict()
         directories = [directory for directory, _ in server_entries(config).values()]
         if config.get("ray_head_node_address") or any(source_matches(d, _NEEDS_RAY) for d in directories):
-            genuine()
+            with own_ray():
+                genuine()
         else:
             print("NeMo Gym is starting a new Ray cluster...")
             print(f"Started Ray cluster at {RAY_ADDRESS}")
         fleet.claim(config)
 
     env.initialize_ray = initialize_ray
+
+
+@contextlib.contextmanager
+def own_ray() -> Iterator[None]:
+    """Have Ray start where no address is given, whatever cluster a `ray start` on this machine has noted down."""
+    before = os.environ.get("RAY_ADDRESS")
+    os.environ["RAY_ADDRESS"] = "local"
+    try:
+        yield
+    finally:
+        del os.environ["RAY_ADDRESS"]
+        if before is not None:
+            os.environ["RAY_ADDRESS"] = before
 
 
 def install_in_server() -> None:

@@ -74,7 +74,7 @@ class Page:
     def __init__(self, directory: Path, gym: Zygote, model: str = "http://127.0.0.1:9/v1", head: int = 0) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.variables = os.environ | gym.env() | {"COLUMNS": "120"}
+        self.variables = os.environ | gym.env() | {"COLUMNS": "80"}
         self.head = head or free_port()
         self.write(
             "env.yaml",

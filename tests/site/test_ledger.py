@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sphinx.errors import ExtensionError
 
-from tests.site.conftest import Build, page
+from tests.site.conftest import ROOT, Build, page
 
 ABOUT = page("\n```{ledger-totals}\n```\n\n```{ledger-pages}\n```\n\n```{ledger-shown}\n```\n")
 PAGES = {
@@ -107,3 +108,25 @@ def test_a_file_that_is_no_ledger_fails(build: Build, tmp_path: Path, text: str,
     (tmp_path / "ledger.json").write_text(text, encoding="utf-8")
     with pytest.raises(ExtensionError, match=said):
         build(PAGES)
+
+
+def claims(text: str) -> list[str]:
+    """Sentences that promise a run of all snippets, which a build without a ledger cannot keep."""
+    pattern = (
+        r"\b(?:every|each|all)\b[^.|]{0,40}\b(?:snippet|block|command)s?\b[^.|]*\b(?:runs?|executed|tested|validated)\b"
+    )
+    return [found[0] for found in re.finditer(pattern, text, re.IGNORECASE)]
+
+
+def test_only_the_ledger_says_that_snippets_run() -> None:
+    docs = ROOT / "docs"
+    found = [f"{path.name}: {claim}" for path in (docs / "index.md", docs / "reference/how-this-site-is-tested.md")
+             for claim in claims(path.read_text(encoding="utf-8"))]  # fmt: skip
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "text", ["Every Python block and every command on\nthis site runs.", "All snippets are tested."]
+)
+def test_a_claim_is_seen(text: str) -> None:
+    assert len(claims(text)) == 1

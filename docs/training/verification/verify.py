@@ -5,10 +5,12 @@
     verdict = verify("mcqa", row, said(r"The answer is \\boxed{B}."))
     print(verdict["reward"])
 
-Needs Python 3.11 or newer, the command `gym`, and an environment started with `gym env start`.
+Needs Python 3.11 or newer, the command `gym`, and an environment started with `gym env start`. Where that was started
+with `+head_server.port=11001`, set HEAD_SERVER_PORT=11001 before you run this.
 """
 
 import json
+import os
 import subprocess
 from functools import cache
 from typing import Any
@@ -32,7 +34,9 @@ def called(name: str, **arguments: Any) -> Item:
 @cache
 def addresses() -> dict[str, str]:
     """The URL of every server of the running environment, by its name in the configuration."""
-    listed = subprocess.run(["gym", "env", "status", "--json"], check=True, capture_output=True, text=True)
+    port = os.environ.get("HEAD_SERVER_PORT")
+    command = ["gym", "env", "status", "--json", *([f"+head_server.port={port}"] if port else [])]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True)
     return {server["process_name"]: server["url"] for server in json.loads(listed.stdout.splitlines()[-1])}
 
 

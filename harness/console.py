@@ -1,0 +1,71 @@
+"""The commands of a console block: the tests run them, and the copy button takes them (`docs/_ext/copies.py`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.blocks import Block
+from harness.verdict import Failure
+
+PROMPT, CONTINUED = "$ ", "> "
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a console block, the output shown under it, and the page's lines where they start."""
+
+    text: str
+    output: str
+    line: int
+    output_line: int
+
+
+#: Where a here-document begins: whether its tabs are taken away, and the word that ends it, in quotes or not.
+_HERE_DOCUMENT = re.compile(
+    r"(?<!<)<<(?P<tabs>-?)[ \t]*(?:(?P<quote>['\"])(?P<quoted>.+?)(?P=quote)|\\?(?P<word>[\w.-]+))"
+)
+
+
+def commands_of(block: Block) -> list[Command]:
+    """The commands of a console block: lines after ``$ ``, with their continuations and here-documents.
+
+    Raises:
+        Failure: text before the first prompt.
+    """
+    commands: list[Command] = []
+    lines = block.source.splitlines()
+    at = 0
+    while at < len(lines):
+        if not lines[at].startswith(PROMPT):
+            raise Failure("a console block starts each command with `$ `", block.source_line + at)
+        start, words = at, [lines[at].removeprefix(PROMPT)]
+        at += 1
+        while at < len(lines) and words[-1].endswith("\\"):
+            words.append(lines[at].removeprefix(CONTINUED))
+            at += 1
+        for end in _ends(words):
+            after = _after(lines, at, *end)
+            words += lines[at:after]
+            at = after
+        output_start = at
+        while at < len(lines) and not lines[at].startswith(PROMPT):
+            at += 1
+        output = "\n".join(lines[output_start:at])
+        commands.append(Command("\n".join(words), output, block.source_line + start, block.source_line + output_start))
+    return commands
+
+
+def _ends(words: list[str]) -> Iterator[tuple[str, bool]]:
+    """For each here-document that a command opens, in order: the line that ends it, and whether tabs may precede it."""
+    for here in _HERE_DOCUMENT.finditer("\n".join(words)):
+        yield here["quoted"] or here["word"], bool(here["tabs"])
+
+
+def _after(lines: list[str], at: int, end: str, tabs: bool) -> int:
+    """The number of the line after a here-document; ``at`` where it has no end: it is a shift, such as ``1 << n``."""
+    for number in range(at, len(lines)):
+        if (lines[number].lstrip("\t") if tabs else lines[number]) == end:
+            return number + 1
+    return at
