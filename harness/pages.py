@@ -62,8 +62,9 @@ class Page:
 
     @property
     def snippets_digest(self) -> str:
-        """SHA-256 of the page's blocks, wherever they stand on it: what following the page depends on."""
-        rows = [[block.language, block.source, sorted(block.options.items())] for block in self.blocks]
+        """SHA-256 of the blocks that are followed, wherever they stand on the page."""
+        followed = [block for block in self.blocks if "shown" not in block.options]
+        rows = [[block.language, block.source, sorted(block.options.items())] for block in followed]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     @cached_property

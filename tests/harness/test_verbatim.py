@@ -96,7 +96,7 @@ $ ls -1A ~
 nemo-gym
 $ echo $UV_CONFIG_FILE
 here
-$ echo "${PYTHONPATH-none} ${HARNESS_REFUSALS-none} ${GYM_ZYGOTE_SOCKET-none} ${COLUMNS-none}"
+$ echo "${PYTHONPATH-none} ${HARNESS_REFUSALS-none} ${GYM_ZYGOTE_SOCKET-none} $(env | grep COLUMNS || echo none)"
 none none none none
 $ cd .. && export WORD=exported
 ```
