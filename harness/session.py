@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import re
 import select
 import shutil
@@ -15,6 +16,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from harness import isolation
 from harness.blocks import Block
@@ -58,7 +61,12 @@ class Host:
         self.build = build
 
     def follows(self, condition: str) -> bool:
-        """Say whether a block with this ``:when:`` is for the reader who is played here: both kinds are judged."""
+        """Say whether a block with this ``:when:`` is followed here: in the tests each is judged.
+
+        Raises:
+            Failure: the condition is none.
+        """
+        holds(condition, platform.python_version())
         return True
 
     def page_environment(self) -> dict[str, str]:
@@ -114,6 +122,21 @@ class Host:
         """End the live NeMo Gym and all that it runs."""
         if "gym" in self.__dict__:
             self.gym.close()
+
+
+def holds(condition: str, python: str) -> bool:
+    """Say whether a ``:when:``, such as ``python<3.13.14``, holds for a reader who has that release of Python.
+
+    Raises:
+        Failure: another kind of condition.
+    """
+    try:
+        asked = Requirement(condition)
+    except InvalidRequirement as error:
+        raise Failure(f"`:when: {condition}`: {error}") from None
+    if asked.name != "python" or not asked.specifier:
+        raise Failure(f"`:when: {condition}`: expected a condition on `python`, such as `python<3.13.14`")
+    return asked.specifier.contains(python, prereleases=True)
 
 
 class PageSession:

@@ -31,14 +31,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from harness import ledger
 from harness.blocks import BlockError
 from harness.cache import digest_of
 from harness.evaluators import judge
 from harness.pages import Page, all_pages, page_at, upstream
-from harness.session import PASSED_ON, Host, PageSession
+from harness.session import PASSED_ON, Host, PageSession, holds
 from harness.verdict import SHOWN, Failure
 
 ROOT = Path(__file__).parent.parent
@@ -203,16 +201,10 @@ class Reader(Host):
         Raises:
             Failure: another kind of condition.
         """
-        try:
-            asked = Requirement(condition)
-        except InvalidRequirement as error:
-            raise Failure(f"`:when: {condition}`: {error}") from None
-        if asked.name != "python":
-            raise Failure(f"`:when: {condition}`: expected a condition on `python`, such as `python<3.13.14`")
-        holds = asked.specifier.contains(self.python)
-        if holds and condition not in self.branch:
+        found = holds(condition, self.python)
+        if found and condition not in self.branch:
             self.branch.append(condition)
-        return holds
+        return found
 
 
 def clone(source: Path, target: Path) -> None:
@@ -380,7 +372,7 @@ class Verbatim:
 
     def order(self, names: Sequence[str]) -> list[str]:
         """Pages in the order in which each comes after the one from which it starts."""
-        depth = {name: len(upstream(self.page(name))) for name in names}
+        depth = {name: len(upstream(self.page(name))) + (name != SETUP) for name in names}
         return sorted(names, key=lambda name: (depth[name], name))
 
 
@@ -485,6 +477,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run_apart(build)
     if sys.platform == "linux":  # what a page leaves running becomes a child of this process, which ends it
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Where this was started in the background, Ctrl-C would be ignored by all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     verbatim = Verbatim(docs, build)
     names = [verbatim.page(name).name for name in options.pages]
     if options.all:

@@ -115,7 +115,7 @@ def run_ci(folder: Path, readme: str) -> subprocess.CompletedProcess[str]:
 def test_ci_runs_the_readme(tmp_path: Path) -> None:
     result = run_ci(tmp_path, README)
     assert "pip install nox[uv]\n" in result.stdout
-    assert "nox -s lint tests docs links\n" in result.stdout
+    assert "nox -s lint tests verbatim docs links\n" in result.stdout
 
 
 def test_ci_fails_with_nox_and_ends_with_the_tests_summary(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_lock_is_current_until_its_group_changes(
     assert [name for name in noxfile.LOCKS if not noxfile.is_current(name)] == []
     groups = noxfile.PYPROJECT["dependency-groups"]
     monkeypatch.setitem(groups, "docs", [*groups["docs"], "alabaster"])
-    assert [name for name in noxfile.LOCKS if not noxfile.is_current(name)] == ["docs", "tests"]
+    assert [name for name in noxfile.LOCKS if not noxfile.is_current(name)] == ["docs", "tests", "verbatim"]
 
 
 def test_a_missing_lock_is_not_current(project: Path, noxfile: ModuleType) -> None:

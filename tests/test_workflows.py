@@ -61,9 +61,22 @@ def test_only_publishing_may_write() -> None:
 
 def test_every_job_ends_and_leaves_no_credentials() -> None:
     for name, job in jobs():
-        assert job["timeout-minutes"] <= 90, name
+        nobody_waits = "schedule" in workflow(name.partition(".")[0])[ON]
+        assert job["timeout-minutes"] <= (240 if nobody_waits else 90), name
         for step in steps(job, "actions/checkout"):
             assert step["with"]["persist-credentials"] is False, name
+
+
+def test_the_site_shows_what_the_weekly_walk_found() -> None:
+    weekly, site = workflow("verbatim"), workflow("site")
+    assert set(weekly[ON]) == {"schedule", "workflow_dispatch"}
+    (job,) = weekly["jobs"].values()
+    assert "nox -s verbatim -- --all" in commands(job)
+    (kept,) = steps(job, "actions/cache/save")
+    (taken,) = steps(site["jobs"]["checks"], "actions/cache/restore")
+    assert kept["with"]["path"] == taken["with"]["path"] == "build/verbatim/records"
+    assert kept["with"]["key"].startswith(taken["with"]["restore-keys"])
+    assert "cancelled" in kept["if"]
 
 
 def test_a_pull_request_and_main_run_what_ci_runs() -> None:

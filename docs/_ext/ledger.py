@@ -104,9 +104,9 @@ def page_line(ledger: Record | None, docname: str, source: Path) -> str:
 def verbatim_of(ledger: Record | None, docname: str, docs: Path) -> Record | None:
     """The record of the page's last walk as a reader (`harness.verbatim`), if its snippets are still the same."""
     record = (ledger or {}).get("verbatim", {}).get(docname)
-    if record is None or record["failure"] is not None:
+    if record is None or record.get("failure"):
         return None
-    return record if record["snippets"] == page_at(docs, docname).snippets_digest else None
+    return record if record.get("snippets") == page_at(docs, docname).snippets_digest else None
 
 
 def verbatim_line(ledger: Record | None, docname: str, docs: Path) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Walk:
 
 
 @pytest.fixture
-def follow(tmp_path: Path) -> Iterator[Callable[..., Walk]]:
+def follow(tmp_path: Path) -> Callable[..., Walk]:
     """Follow a page of a small site, whose set-up page makes an environment."""
     docs, build = tmp_path / "docs", tmp_path / "build"
 
@@ -62,8 +63,10 @@ def follow(tmp_path: Path) -> Iterator[Callable[..., Walk]]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source, encoding="utf-8")
         ran = subprocess.run(
-            [sys.executable, "-m", "harness.verbatim", *(arguments or [name])]
-            + ["--docs", str(docs), "--build", str(build)],
+            [
+                *(sys.executable, "-m", "harness.verbatim", *(arguments or [name])),
+                *("--docs", str(docs), "--build", str(build)),
+            ],
             cwd=ROOT,
             env={name: value for name, value in os.environ.items() if name != "GYMDOCS_LEDGER"}
             | {"TMPDIR": str(tmp_path)},
@@ -76,7 +79,7 @@ def follow(tmp_path: Path) -> Iterator[Callable[..., Walk]]:
         records = json.loads(path.read_text(encoding="utf-8"))["verbatim"] if path.exists() else {}
         return Walk(ran.returncode, ran.stdout + ran.stderr, records)
 
-    yield run
+    return run
 
 
 def console(*lines: str, options: str = "") -> str:
@@ -130,8 +133,7 @@ nothing of the tests'
     assert record["after"] == "get-started/index"
     assert record["python"].startswith("3.13.")
     # The other branch was not followed, and the record says which was.
-    setup = walk.records["get-started/index"] if "get-started/index" in walk.records else None
-    assert setup is not None
+    setup = walk.records["get-started/index"]
     assert setup["branch"] == ["python<3.14"]
     assert (setup["followed"], setup["total"]) == (2, 3)
 
@@ -140,8 +142,8 @@ nothing of the tests'
 FAULTS = {
     "a port that is taken": (
         console(
-            "$ python -c 'import socket; s = socket.create_server((\"127.0.0.1\", 0)); "
-            "print(s.getsockname()[1]); import time; open(\"port\", \"w\").write(str(s.getsockname()[1])); "
+            '$ python -c \'import socket; s = socket.create_server(("127.0.0.1", 0)); '
+            'print(s.getsockname()[1]); import time; open("port", "w").write(str(s.getsockname()[1])); '
             "time.sleep(60)' >/dev/null &",
             "$ until [ -s port ]; do sleep 0.1; done",
             "$ python -m http.server --bind 127.0.0.1 $(cat port)",
@@ -238,8 +240,6 @@ def test_the_files_of_the_page_before_are_those_of_its_download(follow, tmp_path
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "a.txt").write_text("from the download\n")
     (tmp_path / "build" / "chains").mkdir()
-    import shutil
-
     shutil.make_archive(str(tmp_path / "build" / "chains" / "first"), "zip", tmp_path / "files")
     assert follow(second, "second", "--inside", "first", name="second").status == 0
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sphinx.errors import ExtensionError
 
+from harness.pages import page_at
 from tests.site.conftest import ROOT, Build, page
 
 ABOUT = page("\n```{ledger-totals}\n```\n\n```{ledger-pages}\n```\n\n```{ledger-shown}\n```\n")
@@ -130,3 +132,55 @@ def test_only_the_ledger_says_that_snippets_run() -> None:
 )
 def test_a_claim_is_seen(text: str) -> None:
     assert len(claims(text)) == 1
+
+
+def walk(text: str, **other: Any) -> dict[str, Any]:
+    """A record of `harness.verbatim` for a page of that text, which lies in no folder of its own."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "a.md").write_text(text, encoding="utf-8")
+    return {
+        "page": "a",
+        "snippets": page_at(folder, "a").snippets_digest,
+        "date": "2026-11-26T02:00:00Z",
+        "python": "3.13.18",
+        "platform": "Linux x86_64",
+        "followed": 3,
+        "total": 4,
+        "seconds": 130.0,
+        "gigabytes": 1.61,
+        "failure": None,
+    } | other
+
+
+def test_a_page_says_apart_that_it_was_followed_as_a_reader_does(build: Build, tmp_path: Path) -> None:
+    said = "Followed as a reader does on 2026-11-26, with Python 3.13.18 on Linux x86_64: 2 minutes, 1.6 GB."
+    write(tmp_path, {"a": A}, verbatim={"a": walk(PAGES["a"])})
+    table = "\n```{ledger-verbatim}\n```\n"
+    site = build(PAGES | {"tests": page(table)})
+    assert site.warnings == ""
+    assert said in site.read("a.html")
+    assert "Followed as a reader" not in site.read("b.html")
+    assert "3 of 4" in site.read("tests.html")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"failure": "a.md:3: it exited with 1"}, {"snippets": "those of an older text"}, {"followed": 0}],
+    ids=["a page that failed", "a page whose snippets changed", "a page with nothing to follow"],
+)
+def test_a_page_does_not_claim_to_be_followed(build: Build, tmp_path: Path, other: dict[str, Any]) -> None:
+    write(tmp_path, {"a": A}, verbatim={"a": walk(PAGES["a"], **other)})
+    assert "Followed as a reader" not in build(PAGES).read("a.html")
+
+
+def test_prose_that_changed_leaves_the_walk_as_it_was(build: Build, tmp_path: Path) -> None:
+    write(tmp_path, {"a": A}, verbatim={"a": walk(PAGES["a"].replace("```python", "Another sentence.\n\n```python"))})
+    assert "Followed as a reader does" in build(PAGES).read("a.html")
+
+
+def test_a_ledger_of_walks_alone_claims_no_tests(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "ledger.json").write_text(json.dumps({"schema": 1, "pages": {}, "verbatim": {"a": walk(PAGES["a"])}}))
+    site = build(PAGES)
+    assert site.warnings == ""
+    assert "nothing here is said to be tested" in site.read("a.html")
+    assert "Followed as a reader does" in site.read("a.html")
