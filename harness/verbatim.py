@@ -80,11 +80,17 @@ class Step:
 #: The page that makes the environment in which all others are followed.
 SETUP = "get-started/index"
 
+#: The page whose reader has the environments of the first servers, which all folders share.
+FIRST_ROLLOUTS = "get-started/collecting-rollouts"
+
+#: Where the set-up page has them made, in the reader's home.
+SERVER_ENVIRONMENTS = Path(".cache", "nemo-gym")
+
 #: What is followed on every change: a reader's first hour, and a page that trips over what that hour leaves.
 FIRST_START = (
     Step(SETUP),
-    Step("get-started/collecting-rollouts"),
-    Step("training/datasets/validate-format", inside="get-started/collecting-rollouts"),
+    Step(FIRST_ROLLOUTS),
+    Step("training/datasets/validate-format", inside=FIRST_ROLLOUTS),
 )
 
 
@@ -131,13 +137,19 @@ class Reader(Host):
         self.home = home
         self.folder = self.home / FOLDER
         self.start: Path | None = None
+        self.servers: Path | None = None
         self.branch: list[str] = []
 
     def begin(self, page: Page, starting_files: Path | None) -> tuple[Path, Path]:
-        """Give the reader the home that ``start`` holds, an empty one without it, and put files into the folder."""
+        """Give the reader the home that ``start`` holds, an empty one without it, and put files into the folder.
+
+        The environments of servers that are there already are those of the home ``servers``.
+        """
         shutil.rmtree(self.home, ignore_errors=True)
         if self.start is not None:
             clone(self.start, self.home)
+        if self.servers is not None and (self.servers / SERVER_ENVIRONMENTS).is_dir():
+            clone(self.servers, self.home, SERVER_ENVIRONMENTS)
         self.folder.mkdir(parents=True, exist_ok=True)
         programs = self.home / ".local" / "bin"
         programs.mkdir(parents=True, exist_ok=True)
@@ -207,11 +219,14 @@ class Reader(Host):
         return found
 
 
-def clone(source: Path, target: Path) -> None:
-    """Copy a home. What lies in `SHARED` is linked, not copied: it is large, and never written into."""
+def clone(home: Path, target: Path, part: Path = Path()) -> None:
+    """Copy a home, or a part of it, to the same place in another one.
+
+    What lies in `SHARED` is linked, not copied: it is large, and never written into.
+    """
 
     def copy(name: str, to: str) -> None:
-        if SHARED & set(Path(name).parts):
+        if SHARED & set(Path(name).relative_to(home).parts):
             os.link(name, to)
         else:
             shutil.copy2(name, to)
@@ -220,7 +235,7 @@ def clone(source: Path, target: Path) -> None:
         paths = (Path(directory, name) for name in names)
         return [path.name for path in paths if path.is_socket() or path.is_fifo()]
 
-    shutil.copytree(source, target, symlinks=True, copy_function=copy, ignore=no_sockets)
+    shutil.copytree(home / part, target / part, symlinks=True, copy_function=copy, ignore=no_sockets)
 
 
 def size(directory: Path) -> int:
@@ -299,7 +314,7 @@ class Verbatim:
     def is_a_start(self, name: str) -> bool:
         """Say whether others start from the home that a page leaves."""
         starts = {page.starts_from for page in self.pages.values()} | {step.inside for step in FIRST_START}
-        return name == SETUP or name in starts
+        return name in (SETUP, FIRST_ROLLOUTS) or name in starts
 
     def follow(self, step: Step, again: bool = False) -> Followed:
         """Follow a page, and those before it that have not been followed as they are.
@@ -311,17 +326,27 @@ class Verbatim:
         if known and not again and (self._left(step.page).is_dir() or not self.is_a_start(step.page)):
             return known
         page, before = self.page(step.page), self.before(step)
-        self.reader.start = None
-        if before is not None:
-            came = self.follow(Step(before))
-            if came.failure is not None:
-                raise Failure(f"it starts from {before}, which fails: {came.failure}", 1)
-            self.reader.start = self._left(before)
+        start = self._home_after(before) if before else None
+        # Whoever goes on to another page has made the first rollouts, and has these servers from there.
+        servers = before == SETUP and page.name != FIRST_ROLLOUTS and FIRST_ROLLOUTS in self.pages
+        self.reader.servers = self._home_after(FIRST_ROLLOUTS) if servers else None
+        self.reader.start = start
         record = self._follow(step, page, before)
         path = self._record(page.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
         return record
+
+    def _home_after(self, name: str) -> Path:
+        """The home that a page leaves, which is followed first where that is to be done.
+
+        Raises:
+            Failure: it fails.
+        """
+        came = self.follow(Step(name))
+        if came.failure is not None:
+            raise Failure(f"it starts from {name}, which fails: {came.failure}", 1)
+        return self._left(name)
 
     def _follow(self, step: Step, page: Page, before: str | None) -> Followed:
         record = Followed(
