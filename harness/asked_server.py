@@ -33,8 +33,8 @@ Json = dict[str, Any]
 
 #: Seconds: until the server listens, for one request, and for all questions together.
 START, REQUEST, QUESTIONS = 60, 20, 90
-#: Where what was found out is kept, and what stands there of a server that did not listen in time.
-FOUND = Path("found.json")
+#: Where what was found out is kept, and what the server prints; what is found of one that did not listen in time.
+FOUND, PRINTED = Path("found.json"), Path("printed.txt")
 LATE = {"kind": "late", "reason": f"it does not listen within {START} seconds"}
 #: How many rows of the shipped data are tried until an answer scores.
 ROWS = 5
@@ -128,6 +128,10 @@ def started(name: str, questions: Callable[[Server], Awaitable[Json]]) -> Json:
     if isolation.isolate() != isolation.ISOLATED:
         raise RuntimeError(f"a server is asked without a network only: {os.environ[isolation.VARIABLE]}")
     FOUND.write_text(json.dumps(LATE), encoding="utf-8")
+    with PRINTED.open("wb") as printed:
+        sys.stdout.flush()
+        for stream in (1, 2):
+            os.dup2(printed.fileno(), stream)
     signal.signal(signal.SIGALRM, _late)
     signal.alarm(START)
     try:
@@ -154,6 +158,7 @@ CAUSES = (
     (r"No module named '(?P<what>[\w.]+)'", "package", "it needs the module `{}`, which this site does not install"),
     (r"(?P<what>\w+) is required .*not found on PATH", "program", "it needs the program `{}` on `PATH`"),
     (r"validation errors? for \w+Config (?P<what>\w+)", "setting", "its configuration wants a value for `{}`"),
+    (r"resource request \{[^}]*'GPU'|CUDA", "gpu", "it needs a GPU"),
     (r"[Ss]andbox|apptainer|singularity|docker", "sandbox", "it needs a sandbox for each task"),
     (r"'git', 'clone'.*?github\.com/(?P<what>[\w.-]+/[\w-]+)", "network", "it clones `{}` from GitHub to start"),
     (r"FileNotFoundError.*?resources_servers/\w+/(?P<what>[\w./-]+)", "data", "it needs `{}`, which is not shipped"),
@@ -165,12 +170,25 @@ CAUSES = (
 )
 
 
-def why(text: str, when: str = "to start") -> tuple[str, str]:
-    """A word and a part of a sentence for the cause of a failure, which do not depend on the machine."""
-    text = " ".join(text.replace('\\\\"', '"').replace("\\\\'", "'").replace('\\"', '"').replace("\\'", "'").split())
+def cause(text: str, when: str = "to start") -> tuple[str, str] | None:
+    """A word and a part of a sentence for the cause that a text speaks of; None where it speaks of no known one."""
+    text = _plain(text)
     for pattern, kind, says in CAUSES:
         if found := re.search(pattern, text):
             return kind, says.format(found.groupdict().get("what", f" {when}"))
+    return None
+
+
+def _plain(text: str) -> str:
+    """A text in one line, without the quoting of a representation."""
+    return " ".join(re.sub(r"\\+(?=['\"])", "", text).split())
+
+
+def why(text: str, when: str = "to start") -> tuple[str, str]:
+    """A word and a part of a sentence for the cause of a failure, which do not depend on the machine."""
+    if known := cause(text, when):
+        return known
+    text = _plain(text)
     text = re.sub(r"/\S*?/(?=site-packages/|resources_servers/)(?:site-packages/)?", "", text)
     doing = "it does not start" if when == "to start" else "`/verify` refuses each row that it ships"
     return "start" if when == "to start" else "rows", f"{doing}: {text[:160].rstrip()}"
@@ -492,7 +510,7 @@ async def questions(server: Server) -> Json:
     if "judge" in outcome and "judge" in (simple := await server.verdict(row, NOTHING)):
         output, outcome, tools = NOTHING, simple, False  # which answer a judge is asked about changes no row
     output = await shortest(server, row, output, tools, outcome)
-    small = await smallest(server, row, output, tools, outcome)
+    whole, small = await smallest(server, row, output, tools, outcome)
     effects = {field: await server.verdict(without(small, field), output, tools) for field in fields(small)}
     again = await server.verdict(small, output, tools)
     nothing = await server.verdict(small, NOTHING)
@@ -504,7 +522,7 @@ async def questions(server: Server) -> Json:
         "row": small,
         "output": output,
         "tools": tools,
-        "cut": small["responses_create_params"] != row["responses_create_params"],
+        "cut": small != whole,
         "example": row,
     }
 
@@ -524,8 +542,8 @@ async def _base(server: Server, rows: list[Json]) -> Base:
     others: list[tuple[float, Base]] = []
     tries = [(row, answers(row, rollouts)) for row in rows] + [(row, iter([output])) for row, output in rollouts]
     for number, (row, outputs) in enumerate(tries):
-        judged = sum("judge" in outcome for _, (*_, outcome) in others)
-        if len(good) == GOOD or (good and number >= len(rows)) or judged > 2 * JUDGED:
+        judged, late = (sum(kind in outcome for _, (*_, outcome) in others) for kind in ("judge", "late"))
+        if len(good) == GOOD or (good and number >= len(rows)) or judged > 2 * JUDGED or late > 1:
             break
         if found := await _best(server, row, outputs, others):
             good.append(found)
@@ -552,8 +570,9 @@ async def _best(
                 return row, output, tools, outcome
             kinds = ("judge", "masked", "reward", "late", "status")
             rank = next(number for number, kind in enumerate(kinds) if kind in outcome)
-            # A verdict that counts comes before one that is masked, and of those the best.
-            rank = 2.5 if rank == 1 else rank - outcome.get("reward", 0) / 1000
+            # A verdict that counts comes before one that is masked. Where none is above zero, one far below it shows
+            # most: a distance from known scores that are left out is none, which is the best there is.
+            rank = 2.5 if rank == 1 else rank - abs(outcome.get("reward", 0)) / 1000
             others.append((rank, (row, output, tools, outcome)))
             late += "late" in outcome
             judged += "judge" in outcome
@@ -612,8 +631,8 @@ def text_of(output: list[Json]) -> str:
     )
 
 
-async def smallest(server: Server, row: Json, output: list[Json], tools: bool, outcome: Json) -> Json:
-    """The row with less and less of it, as long as the outcome stays the same."""
+async def smallest(server: Server, row: Json, output: list[Json], tools: bool, outcome: Json) -> tuple[Json, Json]:
+    """The row with less and less of it, as long as the outcome stays the same: without fields, then cut short too."""
 
     async def same(candidate: Json) -> bool:
         return await server.verdict(candidate, output, tools) == outcome
@@ -624,15 +643,16 @@ async def smallest(server: Server, row: Json, output: list[Json], tools: bool, o
         if candidate != small and await same(candidate):
             small = candidate
     request = small["responses_create_params"]
-    for name in [name for name in request if name not in SEEN_BY_THE_MODEL]:
+    for name in [name for name in request if name not in SEEN_BY_THE_MODEL or request[name] is None]:
         candidate = small | {"responses_create_params": {k: v for k, v in request.items() if k != name}}
         if await same(candidate):
             small, request = candidate, candidate["responses_create_params"]
+    whole = small
     for attempt in _shorter(small):
         candidate = attempt(copy.deepcopy(small))
         if candidate != small and _size(candidate) < _size(small) and await same(candidate):
             small = candidate
-    return small
+    return whole, small
 
 
 def _shorter(row: Json) -> Iterable[Callable[[Json], Json]]:

@@ -101,16 +101,21 @@ def entry(found: Json) -> Json:
 
 
 def _called(gym: Any, function: str, name: str, *arguments: Any) -> Json:
-    from harness.asked_server import FOUND
+    from harness.asked_server import FOUND, PRINTED, cause
     from harness.live import CallError
 
     with tempfile.TemporaryDirectory(prefix="ask", ignore_cleanup_errors=True) as directory, _left_as_it_is(name):
         try:
-            return gym.call(f"harness.asked_server:{function}", name, *arguments, cwd=directory)
+            found = gym.call(f"harness.asked_server:{function}", name, *arguments, cwd=directory)
         except CallError as error:
             if "did not answer" not in error.args[0]:
                 raise
-            return json.loads(Path(directory, FOUND).read_text(encoding="utf-8"))
+            found = json.loads(Path(directory, FOUND).read_text(encoding="utf-8"))
+        if found.get("kind") == "late" or found.get("outcome", {}).get("reward", 1) <= 0:
+            # What takes too long, or scores nothing, may have said what it lacks.
+            known = cause(Path(directory, PRINTED).read_text(encoding="utf-8", errors="replace"), "to verify")
+            found = {"kind": known[0], "reason": known[1]} if known else found
+        return found
 
 
 @contextlib.contextmanager

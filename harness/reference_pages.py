@@ -305,25 +305,27 @@ def _valid_row(asked: Data) -> Iterator[str]:
     """A row with an output that `/verify` gives the reward for, out of the way in a dropdown."""
     row = json_lines(asked["row"])
     answer = [] if asked["verdict"] == "a judge is asked" else answer_lines(asked["output"])
+    if sum(map(len, answer)) > LONGEST_ANSWER:
+        answer = []
     title = f"A valid row, and an answer with {asked['verdict']}" if answer else "A valid row"
     if sum(map(len, row)) > LONGEST_ROW:
         yield from [f"A valid row is too long to be shown: {codes(asked['row'])}.", ""]
         return
     yield from [f"::::{{dropdown}} {title}", ""]
     if asked["cut"]:
-        yield from ["Its prompt or its tools are cut short, which changes no verdict.", ""]
+        yield from ["Long texts and lists in it are cut short, which does not change the verdict.", ""]
     yield from ["```{code-block} json", ":consumer: task row", "", *row, "```", ""]
     if len(answer) == 1 and len(answer[0]) <= 160:
         yield from [f"The answer: {code(answer[0])}", ""]
-    elif answer and sum(map(len, answer)) <= LONGEST_ROW:
+    elif answer:
         # As JSON, which is judged: a block of text would count as one that nothing judges.
         yield from ["The answer, line by line:", ""]
         yield from ["```{code-block} json", ":consumer: json", "", *json_lines(answer), "```", ""]
     yield from ["::::", ""]
 
 
-#: The longest row that is shown, in characters.
-LONGEST_ROW = 4000
+#: The longest row and answer that are shown, in characters.
+LONGEST_ROW, LONGEST_ANSWER = 4000, 1600
 
 
 def answer_lines(output: Iterable[Data]) -> list[str]:
