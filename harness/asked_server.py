@@ -21,6 +21,7 @@ import re
 import runpy
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -50,8 +51,6 @@ CUTS = 60
 FRAMEWORK = ("agent_ref", "task_source", "_ng_task_index", "_ng_rollout_index", "_ng_rollout_id")
 #: Of a request to the model, what a reader needs to see; all else is left out of a shown row where nothing changes.
 SEEN_BY_THE_MODEL = ("input", "instructions", "tools")
-#: What a verify request and its answer have beyond the row.
-ANSWERED = ("response", "reward", "mask_sample", "failure_kind", "failure_reason")
 
 
 class NotAsked(Exception):
@@ -119,13 +118,13 @@ def _references(block: Any) -> Iterator[Any]:
             yield from _references(each)
 
 
-def started(name: str, questions: Callable[[Server], Awaitable[Json]]) -> Json:
+def started(name: str, questions: Callable[[Server], Awaitable[Json]], *, openly: bool = False) -> Json:
     """Start a server and ask it ``questions``; what they return, or ``{"reason": ...}`` where it cannot be asked.
 
     What was found out is in the file `FOUND` of the current directory too, since a server that does not end in time is
-    ended together with this process.
+    ended together with this process. ``openly``: it may be asked where the system cannot shut the network off.
     """
-    if isolation.isolate() != isolation.ISOLATED:
+    if isolation.isolate() != isolation.ISOLATED and not openly:
         raise RuntimeError(f"a server is asked without a network only: {os.environ[isolation.VARIABLE]}")
     FOUND.write_text(json.dumps(LATE), encoding="utf-8")
     with PRINTED.open("wb") as printed:
@@ -139,7 +138,13 @@ def started(name: str, questions: Callable[[Server], Awaitable[Json]]) -> Json:
     except NotAsked as error:
         return {"kind": error.kind, "reason": str(error)}
     except (Exception, SystemExit) as error:
-        kind, reason = why(f"{type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+        if isinstance(error, SystemExit):  # the reason has been printed
+            lines = re.findall(
+                r"^(?:\w+\.)*(\w*(?:Error|Exception)\b.*)", PRINTED.read_text(errors="replace"), re.MULTILINE
+            )
+            said = lines[-1] if lines else said
+        kind, reason = why(said)
         return {"kind": kind, "reason": reason}
     finally:
         signal.alarm(0)
@@ -158,9 +163,11 @@ CAUSES = (
     (r"No module named '(?P<what>[\w.]+)'", "package", "it needs the module `{}`, which this site does not install"),
     (r"(?P<what>\w+) is required .*not found on PATH", "program", "it needs the program `{}` on `PATH`"),
     (r"validation errors? for \w+Config (?P<what>\w+)", "setting", "its configuration wants a value for `{}`"),
+    (r"(?P<what>[A-Z_]{4,}) must be set", "setting", "it wants a value for `{}` in its environment"),
     (r"resource request \{[^}]*'GPU'|CUDA", "gpu", "it needs a GPU"),
     (r"[Ss]andbox|apptainer|singularity|docker", "sandbox", "it needs a sandbox for each task"),
     (r"'git', 'clone'.*?github\.com/(?P<what>[\w.-]+/[\w-]+)", "network", "it clones `{}` from GitHub to start"),
+    (r"git clone", "network", "it clones a repository to start"),
     (r"FileNotFoundError.*?resources_servers/\w+/(?P<what>[\w./-]+)", "data", "it needs `{}`, which is not shipped"),
     (
         r"name resolution|Network is unreachable|Cannot connect to host|ConnectError|getaddrinfo|Max retries",
@@ -191,7 +198,7 @@ def why(text: str, when: str = "to start") -> tuple[str, str]:
     text = _plain(text)
     text = re.sub(r"/\S*?/(?=site-packages/|resources_servers/)(?:site-packages/)?", "", text)
     doing = "it does not start" if when == "to start" else "`/verify` refuses each row that it ships"
-    return "start" if when == "to start" else "rows", f"{doing}: {text[:160].rstrip()}"
+    return "start" if when == "to start" else "rows", f"{doing}: {textwrap.shorten(text, 160, placeholder=' ...')}"
 
 
 def _run(name: str, questions: Callable[[Server], Awaitable[Json]]) -> Json:
@@ -419,8 +426,29 @@ def _size(value: Any) -> int:
     return len(json.dumps(value))
 
 
-def answers(row: Json, rollouts: list[tuple[Json, list[Json]]]) -> Iterator[list[Json]]:
-    """Outputs of a model that may score for a row: those of shipped rollouts, then such as the row itself expects."""
+#: Answers that neither shipped rollouts nor a row's fields give as they are, by server.
+BY_HAND: dict[str, Callable[[Json], list[Json]]] = {
+    # It compares what its tools returned with the row's numbers, and looks at nothing else.
+    "math_advanced_calculations": lambda row: [
+        item
+        for number in json.loads(row["ground_truth"])
+        for item in (
+            called("add", {"a": number, "b": 0}),
+            {"type": "function_call_output", "call_id": "call_1", "output": json.dumps({"solution": number})},
+        )
+    ],
+    # No item at all satisfies the schema of a list.
+    "structured_outputs": lambda row: [called(row["tool_name"], {str(row.get("tool_payload_key")): []})],
+}
+
+
+def answers(name: str, row: Json, rollouts: list[tuple[Json, list[Json]]]) -> Iterator[list[Json]]:
+    """Outputs of a model that may score for a row of a server.
+
+    One made by hand, those of shipped rollouts, then such as the row itself expects.
+    """
+    if name in BY_HAND:
+        yield BY_HAND[name](row)
     texts = _texts(row["responses_create_params"].get("input"))
     for same in (True, False):
         for of, output in rollouts:
@@ -511,19 +539,21 @@ async def questions(server: Server) -> Json:
         output, outcome, tools = NOTHING, simple, False  # which answer a judge is asked about changes no row
     output = await shortest(server, row, output, tools, outcome)
     whole, small = await smallest(server, row, output, tools, outcome)
-    effects = {field: await server.verdict(without(small, field), output, tools) for field in fields(small)}
-    again = await server.verdict(small, output, tools)
-    nothing = await server.verdict(small, NOTHING)
+    claims = await claimed(server, small, output, tools)
+    return claims | {"row": small, "output": output, "tools": tools, "cut": small != whole}
+
+
+async def claimed(server: Server, row: Json, output: list[Json], tools: bool) -> Json:
+    """What is claimed of a row and an output: the outcome, twice, and that of an answer that solves nothing.
+
+    And both for the row without each of its fields, in ``effects`` and ``idle``.
+    """
     return {
-        "nothing": nothing,
-        "outcome": outcome,
-        "again": again,
-        "effects": effects,
-        "row": small,
-        "output": output,
-        "tools": tools,
-        "cut": small != whole,
-        "example": row,
+        "outcome": await server.verdict(row, output, tools),
+        "again": await server.verdict(row, output, tools),
+        "nothing": await server.verdict(row, NOTHING),
+        "effects": {field: await server.verdict(without(row, field), output, tools) for field in fields(row)},
+        "idle": {field: await server.verdict(without(row, field), NOTHING) for field in fields(row)},
     }
 
 
@@ -540,7 +570,9 @@ async def _base(server: Server, rows: list[Json]) -> Base:
     rollouts = rolled_out(server.folder, rows)
     good: list[Base] = []
     others: list[tuple[float, Base]] = []
-    tries = [(row, answers(row, rollouts)) for row in rows] + [(row, iter([output])) for row, output in rollouts]
+    tries = [(row, answers(server.folder.name, row, rollouts)) for row in rows] + [
+        (row, iter([output])) for row, output in rollouts
+    ]
     for number, (row, outputs) in enumerate(tries):
         judged, late = (sum(kind in outcome for _, (*_, outcome) in others) for kind in ("judge", "late"))
         if len(good) == GOOD or (good and number >= len(rows)) or judged > 2 * JUDGED or late > 1:
@@ -570,9 +602,10 @@ async def _best(
                 return row, output, tools, outcome
             kinds = ("judge", "masked", "reward", "late", "status")
             rank = next(number for number, kind in enumerate(kinds) if kind in outcome)
-            # A verdict that counts comes before one that is masked. Where none is above zero, one far below it shows
-            # most: a distance from known scores that are left out is none, which is the best there is.
-            rank = 2.5 if rank == 1 else rank - abs(outcome.get("reward", 0)) / 1000
+            # A verdict that counts comes before one that is masked. Where none is above zero, one a little below it
+            # shows most: a distance from known scores that are left out is none, which is the best there is.
+            below = -outcome.get("reward", 0)
+            rank = 2.5 if rank == 1 else rank - (1 / (1 + below) if below > 0 else 0)
             others.append((rank, (row, output, tools, outcome)))
             late += "late" in outcome
             judged += "judge" in outcome
@@ -633,9 +666,13 @@ def text_of(output: list[Json]) -> str:
 
 async def smallest(server: Server, row: Json, output: list[Json], tools: bool, outcome: Json) -> tuple[Json, Json]:
     """The row with less and less of it, as long as the outcome stays the same: without fields, then cut short too."""
+    nothing = await server.verdict(row, NOTHING)
 
     async def same(candidate: Json) -> bool:
-        return await server.verdict(candidate, output, tools) == outcome
+        if await server.verdict(candidate, output, tools) != outcome:
+            return False
+        # A field without which anything scores is needed too.
+        return "judge" in nothing or await server.verdict(candidate, NOTHING) == nothing
 
     small = copy.deepcopy(row)
     for field in reversed(list(fields(row))):
@@ -678,7 +715,7 @@ def _cut(row: Json, place: tuple) -> Json:
     except (KeyError, IndexError, TypeError):  # gone with an earlier cut
         return row
     if isinstance(value, str) and len(value) > 160:
-        holder[place[-1]] = value[:120].rstrip() + " ..."
+        holder[place[-1]] = (value[:120].rpartition(" ")[0] or value[:120]).rstrip() + " ..."
     elif isinstance(value, list) and len(value) > 1 and place[-1] != "input":
         holder[place[-1]] = value[:1]
     return row
@@ -693,12 +730,6 @@ def ask(name: str) -> Json:
 
 
 def ask_again(name: str, row: Json, output: list[Json], tools: bool) -> Json:
-    """The outcome for a row, and for it without each of its fields."""
+    """What can be claimed of a row and an output, as `claimed` gives it."""
 
-    async def again(server: Server) -> Json:
-        outcome = await server.verdict(row, output, tools)
-        effects = {field: await server.verdict(without(row, field), output, tools) for field in fields(row)}
-        again = await server.verdict(row, output, tools)
-        return {"outcome": outcome, "again": again, "nothing": await server.verdict(row, NOTHING), "effects": effects}
-
-    return started(name, again)
+    return started(name, lambda server: claimed(server, row, output, tools), openly=True)

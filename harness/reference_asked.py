@@ -77,6 +77,21 @@ def effect(outcome: Json, whole: Json, steady: bool = True) -> str:
     return ""
 
 
+def needs(found: Json) -> dict[str, str]:
+    """What happens without each field of a row without which something happens."""
+    outcome, nothing = found["outcome"], verdict(found["nothing"])
+    effects = {}
+    for field, each in found["effects"].items():
+        said, idle = effect(each, outcome, found["again"] == outcome), verdict(found["idle"][field])
+        if said or idle != nothing:
+            effects[field] = said or f"{idle} {TO_NOTHING}"
+    return effects
+
+
+#: What is added where a field matters only to an answer that solves nothing.
+TO_NOTHING = "for an answer that solves nothing"
+
+
 def entry(found: Json) -> Json:
     """What is kept of what was found out about one server."""
     if "reason" in found:
@@ -84,12 +99,11 @@ def entry(found: Json) -> Json:
     outcome, again = found["outcome"], found["again"]
     if verdict(outcome) != verdict(again):
         return {"kind": "chance", "reason": "its verdict on one and the same answer differs from one time to the next"}
-    effects = {name: effect(each, outcome, again == outcome) for name, each in found["effects"].items()}
     return {
         "config": found["config"],
         "verdict": verdict(outcome),
         "nothing": verdict(found["nothing"]),
-        "needs": {name: each for name, each in effects.items() if each},
+        "needs": needs(found),
         "cut": found["cut"],
         "row": found["row"],
         "output": found["output"],
@@ -156,17 +170,15 @@ def check(claims: Mapping[str, Json]) -> Iterator[str]:
             if "reason" in found:
                 yield f"{name}: it was asked, and now cannot be: {found['reason']}"
                 continue
-            outcome, steady = found["outcome"], found["again"] == found["outcome"]
-            if verdict(outcome) != said["verdict"]:
-                yield f"{name}: the row shown: expected {said['verdict']}, found {verdict(outcome)}"
-            if verdict(found["nothing"]) != said["nothing"]:
-                now = verdict(found["nothing"])
+            if (now := verdict(found["outcome"])) != said["verdict"]:
+                yield f"{name}: the row shown: expected {said['verdict']}, found {now}"
+            if (now := verdict(found["nothing"])) != said["nothing"]:
                 yield f"{name}: an answer that solves nothing: expected {said['nothing']}, found {now}"
-            for field in dict.fromkeys((*said["needs"], *found["effects"])):
-                claimed = said["needs"].get(field, "")
-                now = effect(found["effects"][field], outcome, steady) if field in found["effects"] else "no such field"
+            effects = needs(found)
+            for field in dict.fromkeys((*said["needs"], *effects)):
+                claimed, now = said["needs"].get(field, "no change"), effects.get(field, "no change")
                 if claimed != now:
-                    yield f"{name}: without `{field}`: expected {claimed or 'no change'}, found {now or 'no change'}"
+                    yield f"{name}: without `{field}`: expected {claimed}, found {now}"
 
 
 def written(servers: Mapping[str, Json]) -> str:

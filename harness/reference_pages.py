@@ -274,8 +274,8 @@ def _server(
 #: What leaving out a field does, as `reference_asked.effect` names it, and in the words of the page.
 _WITHOUT = {
     "HTTP 422": "refused with 422 without it",
-    "HTTP 500": "`/verify` crashes with 500 without it",
-    "no answer": "`/verify` does not answer without it",
+    "HTTP 500": "crashes with 500 without it",
+    "no answer": "no answer without it",
     "a judge is asked": "a judge is asked without it",
     "the judge is asked something else": "read by the judge",
 }
@@ -287,6 +287,7 @@ def _needs(asked: Data) -> str:
     for field, each in asked["needs"].items():
         inner = [other for other in asked["needs"] if other.startswith(f"{field}.")]
         if not inner:  # what holds others is needed because they are
+            each = each.replace(reference_asked.TO_NOTHING, "for *I do not know*")
             effects.setdefault(_WITHOUT.get(each, f"{each} without it"), []).append(field)
     said = (
         f"{codes(names)} ({says if len(names) == 1 else re.sub(r'without it$', 'without them', says)})"

@@ -67,7 +67,7 @@ def test_a_claim_that_is_not_so_is_caught(capsys: pytest.CaptureFixture[str], mo
     assert reference_asked.main(["--check", "mcqa"]) == 1
     said = capsys.readouterr().out
     assert "mcqa: without `options`: expected HTTP 500, found reward 0" in said
-    assert "mcqa: without `gone`: expected reward 0, found no such field" in said
+    assert "mcqa: without `gone`: expected reward 0, found no change" in said
     assert "mcqa: without `expected_answer`: expected no change, found reward 0" in said
     assert "mcqa: an answer that solves nothing: expected reward 1, found reward 0" in said
 
