@@ -61,6 +61,8 @@ BENCHES = {"harness": "harness.bench", "data": "harness.bench_data", "quality": 
 
 # What writes the files that are generated from the pinned NeMo Gym: the index of its symbols first.
 GENERATORS = ("harness.pin", "harness.formats", "harness.reference")
+# What asks every resources server that starts here; it takes minutes, so only where it is asked for.
+ASKING = "harness.reference_asked"
 
 # What GitHub reads, with the schema of it that check-jsonschema brings along.
 WORKFLOWS = {
@@ -176,10 +178,17 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def reference(session: nox.Session) -> None:
-    """Write what is generated from the pinned NeMo Gym; `reference -- --check` only compares."""
+    """Write what is generated from the pinned NeMo Gym; `reference -- --check` only compares.
+
+    `reference -- --asked` first asks the resources servers what their rows need: minutes; or some: `--asked mcqa`.
+    """
     install_nemo_gym(session)
+    flags = [each for each in session.posargs if each.startswith("-") and each != "--asked"]
+    if "--asked" in session.posargs:
+        names = [each for each in session.posargs if not each.startswith("-")]
+        session.run("python", "-m", ASKING, *flags, *names, env=KEEP_BYTECODE)
     for module in GENERATORS:
-        session.run("python", "-m", module, *session.posargs, env=KEEP_BYTECODE)
+        session.run("python", "-m", module, *flags, env=KEEP_BYTECODE)
 
 
 @nox.session(python=PYTHON)

@@ -7,12 +7,15 @@ Each server, class and command has a heading with an anchor, each field and flag
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from harness import reference_asked
 
 DATA = Path(__file__).resolve().parents[1] / "docs" / "_data"
 SERVERS = DATA / "servers.toml"
@@ -35,7 +38,7 @@ def render(data: Data) -> dict[str, str]:
         ReferenceError: a server without a row in ``servers.toml``, a row without a server, or the like.
     """
     return {
-        "resources-servers": "\n".join(servers_page(data, read_rows(data["servers"]))),
+        "resources-servers": "\n".join(servers_page(data, read_rows(data["servers"]), read_asked(data["servers"]))),
         "configuration": "\n".join(configuration_page(data)),
         "cli": "\n".join(cli_page(data)),
     }
@@ -141,7 +144,7 @@ def read_rows(servers: Mapping[str, Data], path: Path = SERVERS) -> dict[str, Da
             "move its row and add the old name to [renamed]; else remove it"
         )
     for name, row in rows.items():
-        if unknown := sorted(set(row) - {"pattern", "reward", "suits", "note"}):
+        if unknown := sorted(set(row) - {"pattern", "reward", "suits", "note", "answer"}):
             raise ReferenceError(f"{path.name}: [server] {name} has unknown keys: {', '.join(unknown)}")
         for key in ("pattern", "reward", "suits"):
             if key not in row:
@@ -156,8 +159,27 @@ def read_rows(servers: Mapping[str, Data], path: Path = SERVERS) -> dict[str, Da
     return written
 
 
-def servers_page(data: Data, written: Mapping[str, Any]) -> Iterator[str]:
-    """The generated part of reference/resources-servers."""
+def read_asked(servers: Mapping[str, Data], path: Path = reference_asked.ASKED) -> dict[str, Data]:
+    """What each resources server's ``/verify`` was found to need, or why it was not asked.
+
+    Raises:
+        ReferenceError: a server that the file lacks, or one that the install lacks.
+    """
+    asked = reference_asked.read(path)
+    if differing := sorted(servers.keys() ^ asked.keys()):
+        raise ReferenceError(
+            f"{path.name}: {', '.join(differing)}: in the file or in the install, not in both. "
+            "Run nox -s reference -- --asked"
+        )
+    return asked
+
+
+def servers_page(data: Data, written: Mapping[str, Any], asked: Mapping[str, Data]) -> Iterator[str]:
+    """The generated part of reference/resources-servers.
+
+    Raises:
+        ReferenceError: a server was asked and its row does not say what an answer must be, or the other way round.
+    """
     servers, rows, patterns = data["servers"], written["server"], written["pattern"]
     names, settings = class_names(data["classes"]), {}
     for path, each in data["classes"].items():
@@ -181,7 +203,7 @@ def servers_page(data: Data, written: Mapping[str, Any]) -> Iterator[str]:
     )
     yield from ["", "## Each server", "", "```{filter-rows} servers", "```", ""]
     for name, one in servers.items():
-        yield from _server(name, one, rows[name], patterns, settings.get(name, []))
+        yield from _server(name, one, rows[name], patterns, settings.get(name, []), asked[name])
     yield from ["## Names that are gone", ""]
     yield from table(
         ("Old name", "Today"),
@@ -203,14 +225,21 @@ def _about(server: Data) -> str:
     )
 
 
-def _server(name: str, server: Data, row: Data, patterns: Mapping[str, str], settings: Iterable[str]) -> Iterator[str]:
+def _server(
+    name: str, server: Data, row: Data, patterns: Mapping[str, str], settings: Iterable[str], asked: Data
+) -> Iterator[str]:
     yield from headed(name, anchor("server", name))
     about = [prose(each.rstrip(".")) for each in server["descriptions"]]
     if about:
         yield from [f"{'. '.join(about)}.", ""]
     by = ", ".join(f"[{each}]({patterns[each]})" if patterns[each] else each for each in row["pattern"])
-    needed = [_place(each) for each in server["fields"] if each["required"]]
-    others = [_place(each) for each in server["fields"] if not each["required"]]
+    if ("answer" in row) == ("reason" in asked):
+        wrong = "has an answer, and the server was not asked" if "answer" in row else "lacks answer: what is scored"
+        raise ReferenceError(f"{SERVERS.name}: [server] {name} {wrong}")
+    fields = {_place(each): each["required"] for each in server["fields"]}
+    needed = [field for field, required in fields.items() if required]
+    if "reason" not in asked:
+        needed = list(asked["needs"])
     uses = [("benchmark", server["benchmarks"]), ("environment", server["environments"])]
     verified = "yes" if server["verified"] else "no"
     if server["verified_url"]:
@@ -220,8 +249,11 @@ def _server(name: str, server: Data, row: Data, patterns: Mapping[str, str], set
         "Verifies by": by + (f"; reward {row['reward']}" if row["reward"] else ""),
         "Suits": ", ".join(row["suits"]),
         "Note": row.get("note", ""),
-        "Row needs": codes(needed),
-        "Row may have": codes(others),
+        "Not asked": asked.get("reason", ""),
+        "Row needs": _needs(asked) if "reason" not in asked else "",
+        "Row needs, by its schema": codes(needed) if "reason" in asked else "",
+        "Row may have": codes(field for field in fields if field not in needed),
+        "Scores": row.get("answer", "") + _scores_nothing(asked),
         "Agents": codes(server["agents"]),
         "Models beside the policy": codes(server["models"]),
         "Settings": ", ".join(role("setting", each) for each in settings),
@@ -235,6 +267,97 @@ def _server(name: str, server: Data, row: Data, patterns: Mapping[str, str], set
         if value:
             yield f"- {label}: {value}"
     yield ""
+    if "reason" not in asked:
+        yield from _valid_row(asked)
+
+
+#: What leaving out a field does, as `reference_asked.effect` names it, and in the words of the page.
+_WITHOUT = {
+    "HTTP 422": "refused with 422 without it",
+    "HTTP 500": "crashes with 500 without it",
+    "no answer": "no answer without it",
+    "a judge is asked": "a judge is asked without it",
+    "the judge is asked something else": "read by the judge",
+}
+
+
+def _needs(asked: Data) -> str:
+    """The fields that a row must have, by what happens without them."""
+    effects: dict[str, list[str]] = {}
+    for field, each in asked["needs"].items():
+        inner = [other for other in asked["needs"] if other.startswith(f"{field}.")]
+        if not inner:  # what holds others is needed because they are
+            each = each.replace(reference_asked.TO_NOTHING, "for *I do not know*")
+            effects.setdefault(_WITHOUT.get(each, f"{each} without it"), []).append(field)
+    said = (
+        f"{codes(names)} ({says if len(names) == 1 else re.sub(r'without it$', 'without them', says)})"
+        for says, names in effects.items()
+    )
+    return "; ".join(said) or "nothing beside `responses_create_params`"
+
+
+def _scores_nothing(asked: Data) -> str:
+    """A warning where an answer that solves nothing has a reward above zero too."""
+    found = re.fullmatch(r"reward ([\d.]+)", asked.get("nothing", ""))
+    return f". The answer *I do not know* has {found[0]} too" if found and float(found[1]) > 0 else ""
+
+
+def _valid_row(asked: Data) -> Iterator[str]:
+    """A row with an output that `/verify` gives the reward for, out of the way in a dropdown."""
+    row = json_lines(asked["row"])
+    answer = [] if asked["verdict"] == "a judge is asked" else answer_lines(asked["output"])
+    if sum(map(len, answer)) > LONGEST_ANSWER:
+        answer = []
+    title = f"A valid row, and an answer with {asked['verdict']}" if answer else "A valid row"
+    if sum(map(len, row)) > LONGEST_ROW:
+        yield from [f"A valid row is too long to be shown: {codes(asked['row'])}.", ""]
+        return
+    yield from [f"::::{{dropdown}} {title}", ""]
+    if asked["cut"]:
+        yield from ["Long texts and lists in it are cut short, which does not change the verdict.", ""]
+    yield from ["```{code-block} json", ":consumer: task row", "", *row, "```", ""]
+    if len(answer) == 1 and len(answer[0]) <= 160:
+        yield from [f"The answer: {code(answer[0])}", ""]
+    elif answer:
+        # As JSON, which is judged: a block of text would count as one that nothing judges.
+        yield from ["The answer, line by line:", ""]
+        yield from ["```{code-block} json", ":consumer: json", "", *json_lines(answer), "```", ""]
+    yield from ["::::", ""]
+
+
+#: The longest row and answer that are shown, in characters.
+LONGEST_ROW, LONGEST_ANSWER = 4000, 1600
+
+
+def answer_lines(output: Iterable[Data]) -> list[str]:
+    """What a model put out, as lines: what it says, and its calls as ``name(arguments)``."""
+    lines: list[str] = []
+    for item in output:
+        if item.get("type") == "function_call":
+            lines.append(f"{item['name']}({item['arguments']})")
+        elif item.get("type", "message") == "message":
+            content = item.get("content")
+            parts = [content] if isinstance(content, str) else [part.get("text", "") for part in content or ()]
+            lines += "".join(parts).splitlines()
+    return lines
+
+
+def json_lines(value: Any, indent: str = "", width: int = 88) -> list[str]:
+    """JSON as lines: what fits on one stands on one."""
+    whole = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(whole) <= width or not isinstance(value, dict | list) or not value:
+        return [whole]
+    inner = f"{indent}  "
+    items = value.items() if isinstance(value, dict) else ((None, each) for each in value)
+    lines = []
+    for key, each in items:
+        name = "" if key is None else f"{json.dumps(key, ensure_ascii=False)}: "
+        first, *rest = json_lines(each, inner, width - len(name) if not isinstance(each, dict | list) else width)
+        lines += [f"{inner}{name}{first}", *rest]
+        lines[-1] += ","
+    lines[-1] = lines[-1].removesuffix(",")
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return [opening, *lines, f"{indent}{closing}"]
 
 
 def _place(field: Data) -> str:
