@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,11 +44,13 @@ def commands_of(block: Block) -> list[Command]:
             raise Failure("a console block starts each command with `$ `", block.source_line + at)
         start, words = at, [lines[at].removeprefix(PROMPT)]
         at += 1
-        while at < len(lines) and words[-1].endswith("\\"):
+        while at < len(lines) and (words[-1].endswith("\\") or (lines[at].startswith(CONTINUED) and _goes_on(words))):
             words.append(lines[at].removeprefix(CONTINUED))
             at += 1
-        for end in _ends(words):
-            after = _after(lines, at, *end)
+        for end, tabs in _ends(words):
+            if end in words:  # each of its lines has a prompt
+                continue
+            after = _after(lines, at, end, tabs)
             words += lines[at:after]
             at = after
         output_start = at
@@ -55,6 +59,16 @@ def commands_of(block: Block) -> list[Command]:
         output = "\n".join(lines[output_start:at])
         commands.append(Command("\n".join(words), output, block.source_line + start, block.source_line + output_start))
     return commands
+
+
+def _goes_on(words: list[str]) -> bool:
+    """Whether bash would ask for more of a command: ``> `` is its prompt then, and output otherwise, as of ``diff``."""
+    bash = shutil.which("bash")
+    if bash is None:
+        return True
+    asked = [bash, "--norc", "-n", "-c", "\n".join(words)]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False, env={"LC_ALL": "C"}).stderr
+    return any(words in said for words in ("unexpected end of file", "unexpected EOF", "here-document"))
 
 
 def _ends(words: list[str]) -> Iterator[tuple[str, bool]]:

@@ -127,7 +127,7 @@ def _inside(node: nodes.Node, kinds: tuple[type, ...]) -> bool:
 
 def _line_of(text: nodes.Text, offset: int) -> int | None:
     """The page's line of an offset in a text: that of the nearest ancestor that knows one, and lines before it."""
-    node: nodes.Node | None = text
+    node: nodes.Node | None = text.parent  # what a text itself says is the first line of its paragraph
     while node is not None and node.line is None:
         node = node.parent
     if node is None:

@@ -26,6 +26,9 @@ CONSOLE = {
     "a dash in its end": ("$ cat <<'THE-END'\nTHE\nTHE-END\nprinted\n", "cat <<'THE-END'\nTHE\nTHE-END"),
     "two of them": ("$ cat <<A <<B\na\nA\nb\nB\nprinted\n", "cat <<A <<B\na\nA\nb\nB"),
     "an indented end is none": ("$ cat <<A\n  A\nA\nprinted\n", "cat <<A\n  A\nA"),
+    "a loop": ("$ for x in a; do\n> echo $x\n> done\na\n", "for x in a; do\necho $x\ndone"),
+    "a prompt in each line": ("$ cat <<X\n> a\n> X\n> a\n", "cat <<X\na\nX"),
+    "output like a prompt": ("$ diff a b\n> said\n$ one\n", "diff a b\none"),
     "a shift": ('$ python -c "print(1 << n)"\n8\n', 'python -c "print(1 << n)"'),
 }
 OTHERS = {
