@@ -10,7 +10,7 @@ configured as MyST configures it, and directive options are cut by MyST's own fu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -143,6 +143,22 @@ def _find(text: str, first_line: int) -> Iterator[Block]:
                 yield Block(language_of(label), token.content, line, end, line + 1)
 
 
+def as_written(body: Sequence[str], content: str) -> str:
+    """The body of a directive as it stands on the page: MyST ends its lines at more characters than Markdown does.
+
+    Args:
+        body: its lines, as MyST cuts them.
+        content: all that the directive holds, options included.
+    """
+    lines = content.removesuffix("\n").split("\n")
+    if len(lines) < len(content.splitlines()):
+        for start in range(len(lines)):
+            text = "\n".join(lines[start:])
+            if text.splitlines() == list(body):
+                return text
+    return "\n".join(body)
+
+
 def _in_directive(name: str, argument: str, content: str, line: int, end: int) -> Iterator[Block]:
     kind = DIRECTIVES.get(name)
     if kind is None:
@@ -157,7 +173,7 @@ def _in_directive(name: str, argument: str, content: str, line: int, end: int) -
         body, offset, options = content, 0, {}
     else:
         parsed = parse_directive_text(_AnyDirective, argument, content)
-        body, offset, options = "\n".join(parsed.body), parsed.body_offset, parsed.options
+        body, offset, options = as_written(parsed.body, content), parsed.body_offset, parsed.options
     if kind is CODE:
         source = body + "\n" if body else ""
         yield Block(language_of(argument.strip()), source, line, end, line + 1 + offset, options)

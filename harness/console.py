@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def commands_of(block: Block) -> list[Command]:
         Failure: text before the first prompt.
     """
     commands: list[Command] = []
-    lines = block.source.splitlines()
+    lines = block.source.removesuffix("\n").split("\n") if block.source else []  # no other character ends a line
     at = 0
     while at < len(lines):
         if not lines[at].startswith(PROMPT):
@@ -47,6 +48,9 @@ def commands_of(block: Block) -> list[Command]:
         while at < len(lines) and (words[-1].endswith("\\") or (lines[at].startswith(CONTINUED) and _goes_on(words))):
             words.append(lines[at].removeprefix(CONTINUED))
             at += 1
+        more = _closes(words, lines, at)
+        words += lines[at:more]
+        at = more
         for end, tabs in _ends(words):
             if end in words:  # each of its lines has a prompt
                 continue
@@ -59,6 +63,19 @@ def commands_of(block: Block) -> list[Command]:
         output = "\n".join(lines[output_start:at])
         commands.append(Command("\n".join(words), output, block.source_line + start, block.source_line + output_start))
     return commands
+
+
+def _closes(words: list[str], lines: list[str], at: int) -> int:
+    """The number of the line after one that closes a quote which the command leaves open; ``at`` where none does."""
+    for number in range(at, len(lines) + 1):
+        try:
+            shlex.split("\n".join([*words, *lines[at:number]]))
+        except ValueError:  # a quote is open: perhaps only for shlex, as in a comment
+            if number == at and not _goes_on(words):
+                return at
+        else:
+            return number
+    return at
 
 
 def _goes_on(words: list[str]) -> bool:

@@ -327,7 +327,7 @@ def _rows(annotation: str) -> Check:
 
 def _json_rows(text: str) -> list[tuple[int, str]]:
     """The rows of a text with their first lines: one JSON value, or one on each line."""
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n")
     try:
         json.loads(text)
         return [(1, text)]

@@ -148,4 +148,4 @@ def account(blocks: list[Block], doctree: nodes.document) -> None:
 
 
 def _first(text: str) -> str:
-    return (text.splitlines() or [""])[0][:60]
+    return text.split("\n")[0][:60]

@@ -16,7 +16,7 @@ import yaml
 from harness.blocks import Block
 from harness.console import Command, commands_of
 from harness.consumers import CONSUMERS
-from harness.expected import could_still_match, difference, matches, normalise, says_nothing
+from harness.expected import could_still_match, difference, matches, normalise, says_nothing, too_broad, updated
 from harness.installs import check_install, is_install
 from harness.session import NETWORK_MESSAGE, PageSession
 from harness.shell import Result, Timeout
@@ -86,10 +86,10 @@ def run_python(session: PageSession, block: Block) -> Verdict:
     printed = normalise(answer["stdout"])
     wanted = block.option("fails")
     if "error" in answer:
-        if wanted is None or wanted not in answer["type"]:
-            expected = f"expected {wanted}" if wanted else "it raised"
+        if wanted is None or wanted != answer["type"][0]:
+            expected = f"expected {wanted} itself, found {answer['type'][0]}" if wanted else "it raised"
             raise Failure(f"{expected}:\n{_indent(answer['error'])}", answer["line"])
-        printed = "\n".join(filter(None, [printed, answer["error"].strip().splitlines()[-1]]))
+        printed = "\n".join(filter(None, [printed, answer["error"].strip().split("\n")[-1]]))
     elif wanted:
         raise Failure(f"expected it to raise {wanted} (`:fails:`), but it did not")
     _hand_on(session, block, printed)
@@ -124,9 +124,11 @@ def compare_output(session: PageSession, block: Block) -> Verdict:
 def _compare(want: str, got: str, line: int, block: Block) -> None:
     if says_nothing(want):
         raise Failure("the expected output is `...` alone, which any output would match: show some of it", line)
+    if broad := too_broad(want):
+        raise Failure(f"the expected output is too broad: {broad[1]}", line + broad[0] - 1)
     if not matches(want, got):
         hint = "Correct the page, put `...` for a part that varies, or run the tests with --update."
-        edit = Edit(line, line + want.removesuffix("\n").count("\n") + bool(want), normalise(got), block.end)
+        edit = Edit(line, line + want.removesuffix("\n").count("\n") + bool(want), updated(want, got), block.end)
         raise Failure(f"the output differs. {hint}\n{difference(want, got)}", line, [edit])
 
 
@@ -201,6 +203,8 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
     command = commands[0]
     if not command.output.strip() or says_nothing(command.output):
         raise Failure("show under the command what it prints once it is ready: readers wait for it, and so do tests")
+    if broad := too_broad(command.output):
+        raise Failure(f"the expected output is too broad: {broad[1]}", command.output_line + broad[0] - 1)
     terminal = session.terminal(command.text)
     try:
         ready = terminal.wait_until(lambda output: could_still_match(command.output, output), session.host.timeout / 2)
@@ -301,28 +305,26 @@ def _used_on(session: PageSession, block: Block, name: str) -> int:
 
 
 def _indent(text: str) -> str:
-    return "\n".join("    " + line for line in text.strip("\n").splitlines())
+    return "\n".join("    " + line for line in text.strip("\n").split("\n"))
 
 
 def _tail(text: str, lines: int = 40) -> str:
-    return "\n".join(normalise(text).splitlines()[-lines:])
+    return "\n".join(normalise(text).split("\n")[-lines:])
 
 
 def _short(command: str) -> str:
-    first = command.splitlines()[0]
-    return first if len(command.splitlines()) == 1 else first + " ..."
+    first, more, _ = command.partition("\n")
+    return first + " ..." if more else first
 
 
 #: Every language that a block may have, with its evaluator.
 LANGUAGES: dict[str, Evaluator] = {
     "python": run_python,
-    "pycon": run_python,
     "output": compare_output,
     "console": run_console,
     "bash": run_bash,
     "yaml": consume,
     "json": consume,
     "jsonl": consume,
-    "toml": consume,
     "text": only_shown,
 }

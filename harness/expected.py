@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07)")
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 ELLIPSIS = "..."
 
 
@@ -18,6 +18,48 @@ def normalise(text: str) -> str:
 def says_nothing(want: str) -> bool:
     """Whether the expected text is ``...`` through and through, so that every output would match it."""
     return bool(want.strip()) and not re.sub(r"[\s.]", "", want)
+
+
+def too_broad(want: str) -> tuple[int, str] | None:
+    """The first line of the expected text, from 1, that outputs of quite another meaning would match, and why."""
+    for number, line in enumerate(want.split("\n"), 1):
+        if re.search(r"\d\.\.\.|\.\.\.\d", line):
+            return number, f"{line.strip()!r} cuts a number short, so that it stands for any number: show all of it"
+        if re.fullmatch(r"\s*\.\.\.\s*\S+\s*\.\.\.\s*", line):
+            return number, f"{line.strip()!r} is one word between dots, which stands in many outputs: show more of it"
+    return None
+
+
+def updated(want: str, got: str) -> str:
+    """The expected text for what was printed now, with every ``...`` of the old one that still stands for something.
+
+    A line of the old text that still matches stays. One that does not becomes the printed line that is most like it.
+    Where that leads nowhere it is all of what was printed.
+    """
+    old, new = normalise(want).split("\n"), normalise(got).split("\n")
+    kept: list[str] = []
+    at = 0  # the first printed line that the kept ones do not yet account for
+    for number, line in enumerate(old):
+        if line.strip() == ELLIPSIS:
+            kept.append(line)
+            continue
+        place = next((i for i in range(at, len(new)) if matches(line, new[i])), None)
+        if place is None:
+            below = [each for each in old[number + 1 :] if each.strip() != ELLIPSIS]
+            later = {new[i] for i in range(at, len(new)) if any(matches(each, new[i]) for each in below)}
+            others = [each for each in new[at:] if each not in later]
+            near = difflib.get_close_matches(line, others, 1, 0.5)
+            if not near:
+                continue
+            place, line = new.index(near[0], at), near[0]
+        elif kept and kept[-1].strip() != ELLIPSIS:
+            kept += new[at:place]
+        kept.append(line)
+        at = place + 1
+    result = "\n".join(kept)
+    if matches(result, got) and not says_nothing(result):
+        return result
+    return normalise(got)
 
 
 def matches(want: str, got: str) -> bool:

@@ -137,7 +137,7 @@ class Documentation:
         try:
             return _message(run.page, block.line, judged)
         finally:
-            example.record = run.records[-1]
+            example.record = next((row for row in run.records if row["line"] == block.line), None)
 
     def end_of_page(self, example: Example) -> str | None:
         run = self.run_of(example)

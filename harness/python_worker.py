@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import doctest
-import io
 import json
 import linecache
 import os
@@ -64,29 +62,14 @@ def _refuse_unknown_fields(path: str) -> None:
 
 def _run(request: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
     path, text = request["path"], request["text"]
-    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    linecache.cache[path] = (len(text), None, [line + "\n" for line in text.split("\n")], path)
     try:
-        if request["language"] == "pycon":
-            return _doctest(request, namespace)
         # Blank lines before the block give tracebacks the page's own line numbers.
         code = compile("\n" * (request["line"] - 1) + request["source"], path, "exec", dont_inherit=True)
         exec(code, namespace)
     except BaseException as error:
         return {"error": _traceback(error, path), "type": _names(error), "line": _line(error, path)}
     return {}
-
-
-def _doctest(request: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
-    test = doctest.DocTestParser().get_doctest(
-        request["source"], {}, request["path"], request["path"], request["line"] - 1
-    )
-    test.globs = namespace
-    report = io.StringIO()
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
-    runner.run(test, out=report.write, clear_globs=False)
-    if runner.failures:
-        return {"error": report.getvalue(), "type": ["AssertionError"], "line": request["line"]}
-    return {"doctest": runner.tries}
 
 
 def _traceback(error: BaseException, path: str) -> str:

@@ -120,6 +120,16 @@ class PageRun:
             record = next(record for record in self.known.records if record["line"] == block.line)
             self.records.append(record)
             return record
+        if (known := self._record_of(block)) is not None:
+            return known
+        blocks = self.page.blocks
+        for above in blocks[: blocks.index(block)]:  # also where a run has selected only some of them
+            if self._record_of(above) is None:
+                try:
+                    self.judge(above)
+                except Failure as failure:
+                    failure.line = failure.line or above.line
+                    raise
         started = time.perf_counter()
         kind, how, reason = FAILED, "the harness could not judge it", None
         self.failed_at = block.line  # until it has passed, whatever is raised
@@ -128,7 +138,7 @@ class PageRun:
             kind, how, reason = verdict.kind, verdict.how, verdict.reason
             self.failed_at = None
         except Failure as failure:
-            how, reason = failure.message.splitlines()[0], failure.message
+            how, reason = failure.message.split("\n")[0], failure.message
             if not (failure.edits and self.runner.update):
                 raise
             self.edits += failure.edits
@@ -148,6 +158,9 @@ class PageRun:
             }
             self.records.append(record)
         return record
+
+    def _record_of(self, block: Block) -> dict[str, Any] | None:
+        return next((record for record in self.records if record["line"] == block.line), None)
 
     def judge_all(self) -> None:
         """Judge every block of the page, and its end."""

@@ -333,7 +333,6 @@ class PythonWorker:
             "path": page.label,
             "text": page.text,
             "line": block.source_line,
-            "language": block.language,
             "source": source,
         }
         self._drain()

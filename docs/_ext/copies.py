@@ -6,6 +6,7 @@ sphinx-copybutton leaves out what ``copybutton_exclude`` names. The lexer here t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pygments.formatters import HtmlFormatter
@@ -30,7 +31,7 @@ class Console(Lexer):
     aliases = (LANGUAGE,)
 
     def get_tokens_unprocessed(self, text: str) -> Tokens:
-        lines = text.splitlines(keepends=True)
+        lines = re.findall(r"[^\n]*\n|[^\n]+", text)  # no other character ends a line
         try:
             commands = commands_of(Block(LANGUAGE, text, line=0, end=0, source_line=0))
         except Failure:  # shown for what it is: the harness says that it is no console block

@@ -113,14 +113,14 @@ def notebook(pieces: list[Cell]) -> str:
             "metadata": {},
             "execution_count": None,
             "outputs": [],
-            "source": piece.text.rstrip("\n").splitlines(keepends=True),
+            "source": lines_of(piece.text.rstrip("\n")),
         }
         if piece.code
         else {
             "cell_type": "markdown",
             "id": f"cell-{number}",
             "metadata": {},
-            "source": piece.text.splitlines(keepends=True),
+            "source": lines_of(piece.text),
         }
         for number, piece in enumerate(pieces)
     ]
@@ -141,9 +141,14 @@ def script(pieces: list[Cell]) -> str:
         if piece.code:
             written.append(f"# %%\n{piece.text.rstrip()}\n")
         else:
-            comment = "\n".join(f"# {line}".rstrip() for line in piece.text.splitlines())
+            comment = "\n".join(f"# {line}".rstrip() for line in piece.text.removesuffix("\n").split("\n"))
             written.append(f"# %% [markdown]\n{comment}\n")
     return "\n".join(written)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text with their ends, as a notebook's cell has them: only a line feed ends one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _as_code(block: Block) -> str | None:
@@ -216,7 +221,7 @@ def _parts(text: str, links: Links) -> Iterator[str | Block]:
     blocks = {block.line: block for block in find(text)}
     values, _ = frontmatter.read(text)
     start = text.count("\n", 0, _front_matter_end(text))
-    lines = text.splitlines()
+    lines = text.split("\n")
     titled = False
     number = start
     while number < len(lines):

@@ -21,6 +21,8 @@ from sphinx.application import Sphinx
 from sphinx.directives.code import CodeBlock
 from sphinx.util.typing import OptionSpec
 
+from harness.blocks import as_written
+
 
 class Snippet(CodeBlock):
     """``code-block`` with the options above."""
@@ -42,6 +44,11 @@ class Snippet(CodeBlock):
         if caption:
             self.options["caption"] = caption
         result = super().run()
+        for node in (each for top in result for each in top.findall(nodes.literal_block)):
+            # docutils has cut a line where neither Markdown nor the reader's shell does.
+            body = self.block_text.partition("\n")[2].rstrip("\n").rpartition("\n")[0]  # between its fences
+            text = as_written(self.content, body)
+            node.rawsource, node[:] = text, [nodes.Text(text)]
         if reason := self.options.get("shown"):
             note = nodes.paragraph(classes=["snippet-reason"])
             note += nodes.Text(f"Shown, not run: {reason}")

@@ -344,3 +344,21 @@ def test_where_nothing_can_be_isolated_the_run_says_so_and_python_is_still_held_
     assert "The snippets' network is open: this system allows no network namespace (" in run.output
     assert "it tried to reach the network (192.0.2.1)" in run.output
     assert site.ledger["network"].startswith("open: ")
+
+
+CHAINED = page("```python\nx = 1\n```\n\n```python\nprint(x)\n```\n\n```output\n1\n```\n")
+
+
+def test_a_selected_block_runs_what_stands_above_it(site: SmallSite) -> None:
+    """``-k``, ``--lf`` and a node id that a failure printed select one block of a page."""
+    site.write(chained=CHAINED)
+    for selected in (("-k", "line:18"), ("docs/chained.md::line:18,column:1",)):
+        run = site.run(*selected, "--no-cache")
+        assert "1 passed" in run.output, run.output
+
+
+def test_what_fails_above_a_selected_block_is_named_with_its_own_line(site: SmallSite) -> None:
+    site.write(chained=CHAINED.replace("x = 1", "x = y"))
+    run = site.run("-k", "line:18", "--no-cache")
+    assert run.status == 1
+    assert "docs/chained.md:11: it raised" in run.output, run.output
