@@ -62,9 +62,10 @@ def judge(session: PageSession, block: Block) -> Verdict:
     try:
         return LANGUAGES[block.language](session, block)
     finally:
-        # Also where it failed for another reason: the refusal is the cause.
+        # Also where it failed for another reason: one of these is the cause.
         session.refuse_ignored()
         session.refuse_network()
+        session.refuse_ended()
 
 
 # ----------------------------------------------------------------------------------------------- Python
@@ -205,7 +206,7 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
         raise Failure("show under the command what it prints once it is ready: readers wait for it, and so do tests")
     if broad := too_broad(command.output):
         raise Failure(f"the expected output is too broad: {broad[1]}", command.output_line + broad[0] - 1)
-    terminal = session.terminal(command.text)
+    terminal = session.terminal(block.option("terminal"), command.text, command.line)
     try:
         ready = terminal.wait_until(lambda output: could_still_match(command.output, output), session.host.timeout / 2)
     except Timeout as error:

@@ -188,13 +188,25 @@ class PageSession:
             self._shell = Shell(self.directory, self.environment, log, self._screen(log))
         return self._shell.run(command, self.host.timeout)
 
-    def terminal(self, command: str) -> Terminal:
-        """Start a command that stays running, in a terminal of its own."""
+    def terminal(self, name: str, command: str, line: int) -> Terminal:
+        """Start a command that stays running, in the terminal of that name; ``line`` is its line on the page.
+
+        Raises:
+            Failure: another command still runs in that terminal.
+        """
+        for other in self.terminals:
+            if (other.name, other.process.poll()) == (name, None):
+                raise Failure(
+                    f"{name} is busy with the command of line {other.line}, which the page does not stop: give this "
+                    "one a terminal of another name",
+                    line,
+                )
         log = self.logs / f"terminal-{len(self.terminals) + 1}.log"
         environment = self.environment
         if self.host.genuine and self._shell:  # the reader activates the environment there too
             environment = self._shell_state()[1]
         started = Terminal(command, self.directory, environment, log, self._screen(log))
+        started.name, started.line = name, line
         self.terminals.append(started)
         return started
 
@@ -242,6 +254,21 @@ class PageSession:
         while self._shell and time.monotonic() < deadline and self.shell("jobs -pr").output.strip():
             time.sleep(0.1)
         self.refuse_ignored()
+
+    def refuse_ended(self) -> None:
+        """Fail if a command that the page says runs in a terminal has ended of a fault.
+
+        Raises:
+            Failure: with the line of that terminal's command.
+        """
+        for terminal in self.terminals:
+            status = terminal.process.poll()
+            if status:
+                raise Failure(
+                    f"`{terminal.command.partition(chr(10))[0]}`, which the page says runs in a terminal of its own, "
+                    f"has ended with exit status {status}:\n{terminal.output[-2000:]}",
+                    terminal.line,
+                )
 
     def refuse_ignored(self) -> None:
         """Fail if NeMo Gym was given what it would ignore since the last call, whatever became of the exit status.

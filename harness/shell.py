@@ -194,7 +194,8 @@ _CUT_SHORT = 128 + signal.SIGPIPE
 class Terminal:
     """A terminal of its own in which one command stays running, such as a server.
 
-    With a ``screen`` it is a real one; without, what the command prints goes to ``log``.
+    With a ``screen`` it is a real one; without, what the command prints goes to ``log``. ``name`` and ``line``
+    are the terminal's and the command's on their page, where they have one.
     """
 
     def __init__(
@@ -206,6 +207,8 @@ class Terminal:
         screen: Screen | None = None,
     ) -> None:
         self.command = command
+        self.name: str | None = None
+        self.line: int | None = None
         self.log = log
         self.screen = screen
         if screen is not None:

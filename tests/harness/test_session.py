@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from harness.shell import Shell
+from tests.harness.conftest import line_of
 
 
 def python(*sources: str) -> str:
@@ -235,3 +236,23 @@ def test_a_server_ends_with_its_page(judge, runner, page):
     text = page(port) + "\n" + python(f"import socket\n\nsocket.create_connection(('127.0.0.1', {port}), 5).close()")
     assert judge(text) is None  # it listened while the page was followed
     assert not listens(port)
+
+
+def test_a_terminal_that_has_ended_is_named_with_its_own_line(judge):
+    ends = "$ python -c 'import time; print(\"ready\", flush=True); time.sleep(0.5); raise SystemExit(3)'"
+    text = console(ends, "ready", options=":terminal: Terminal 2\n") + "\n```console\n$ sleep 1\n```\n"
+    failure = judge(text)
+    assert failure is not None, "the page passed"
+    assert "has ended with exit status 3" in failure.message
+    assert failure.line == line_of(text, ends)
+
+
+def test_a_terminal_that_is_busy_takes_no_other_command(judge):
+    stays = "$ echo {}; sleep 60"
+    first = console(stays.format("one"), "one", options=":terminal: Terminal 2\n")
+    again = console(stays.format("two"), "two", options=":terminal: Terminal 2\n").partition("\n\n")[2]
+    failure = judge(first + "\n" + again)
+    assert failure is not None, "the page passed"
+    assert "Terminal 2 is busy with the command of line 6" in failure.message
+    assert failure.line == line_of(first + "\n" + again, "$ echo two")
+    assert judge(first + "\n" + again.replace("Terminal 2", "Terminal 3")) is None
