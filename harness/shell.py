@@ -246,7 +246,7 @@ class Terminal:
                 return False
             if time.monotonic() > deadline:
                 raise Timeout(self.output)
-            time.sleep(0.02)
+            time.sleep(0.02 if self.screen is None else 0.25)  # a genuine start takes long, and prints much
 
     def close(self) -> None:
         """End the command and all that it started."""
