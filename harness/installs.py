@@ -20,6 +20,8 @@ LOCK = Path(__file__).parent.parent / "locks" / "tests.txt"
 #: Commands that make an environment or fill it: readers run them once, the tests' environment stands for them.
 _INSTALLERS = re.compile(r"^(?:uv pip|pip|pip3|python3? -m pip|uv tool|pipx) install\b")
 _ENVIRONMENTS = re.compile(r"^(?:uv venv\b|python[\d.]* -m venv\b|(?:source|\.) \S*bin/activate$)")
+#: What is written into an environment that the page makes is part of making it.
+_INTO_ENVIRONMENT = re.compile(r"^(?:printf|echo) [^;&|]*>>? ?\.venv/[^;&|\s]+$")
 
 #: Options of `pip install` and `uv pip install` that do not change what is installed; the second take a value.
 _PLAIN = {"-U", "--upgrade", "-q", "--quiet"}
@@ -28,7 +30,7 @@ _WITH_VALUE = {"-p", "--python", "--python-version"}
 
 def is_install(command: str) -> bool:
     """Whether a command makes or fills a Python environment."""
-    return bool(_INSTALLERS.match(command) or _ENVIRONMENTS.match(command))
+    return bool(_INSTALLERS.match(command) or _ENVIRONMENTS.match(command) or _INTO_ENVIRONMENT.match(command))
 
 
 @cache
@@ -51,6 +53,8 @@ def check_install(command: str, line: int) -> None:
         Failure: a distribution, or a version of one, that the lock does not have; another Python; or more than one
             plain command, of which the rest would not run.
     """
+    if _INTO_ENVIRONMENT.match(command):
+        return
     words = _words(command, line)
     _check_python(words, line)
     if not _INSTALLERS.match(command):

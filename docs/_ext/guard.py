@@ -65,10 +65,8 @@ def _lines_before(parent: Token, child: Token) -> int:
 
 
 def _raw_html(content: str) -> str:
-    return (
-        f"raw HTML: {content.strip().split("\n")[0][:60]!r}. Nothing checks its links or runs its code: "
-        "write Markdown or a directive"
-    )
+    first = content.strip().partition("\n")[0][:60]
+    return f"raw HTML: {first!r}. Nothing checks its links or runs its code: write Markdown or a directive"
 
 
 def _fence_faults(token: Token, lines: list[str], first_line: int) -> Iterator[tuple[int, str]]:

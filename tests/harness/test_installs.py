@@ -94,3 +94,11 @@ def test_what_the_lock_does_not_have_is_refused_with_its_line(command, said):
 )
 def test_other_commands_are_run(command):
     assert not is_install(command)
+
+
+def test_what_is_written_into_the_environment_is_part_of_making_it() -> None:
+    assert is_install("printf 'a = 1\\n' > .venv/uv.toml")
+    assert is_install("""echo 'export A="$VIRTUAL_ENV/uv.toml"' >> .venv/bin/activate""")
+    check_install("printf 'a = 1\\n' > .venv/uv.toml", 1)
+    assert not is_install("printf 'a = 1\\n' > uv.toml")
+    assert not is_install("echo a > .venv/a; rm -r data")

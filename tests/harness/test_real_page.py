@@ -13,7 +13,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "get-started" / "collecting-rollouts.md").read_text(encoding="utf-8")
 
 FAULTS = [
-    ("a misspelt +key", "+num_repeats_add_seed", "+num_repeats_add_sed", "+num_repeats_add_sed", "num_repeats_add_seed"),
+    (
+        "a misspelt +key",
+        "+num_repeats_add_seed",
+        "+num_repeats_add_sed",
+        "+num_repeats_add_sed",
+        "num_repeats_add_seed",
+    ),
     ("a flag that does not exist", "--concurrency 20", "--parallel 20", "$ gym eval run", "--parallel"),
     ("a server that does not exist", "--resources-server mcqa", "--resources-server mcqaa", "$ gym env start", "mcqaa"),
     ("another environment's agent", "--agent mcqa_simple_agent", "--agent mcqa_agent", "$ gym eval run", "mcqa_agent"),

@@ -139,3 +139,11 @@ def test_braces_in_code_are_no_roles(build: Build) -> None:
         {"a": page("\nThe placeholders `{problem}` / `{answer}` and\n`{last}` alone.\n\n(x)=\n\n## More\n")}
     ).read("a.md")
     assert "The placeholders `{problem}` / `{answer}` and\n`{last}` alone.\n\n## More" in twin
+
+
+def test_braces_in_inline_code_are_no_role(build: Build) -> None:
+    site = build({"a": page("\nThe answer is `\\boxed{3}`\n\n(below)=\n\n## Below\n\nAnd `\\text{b}`, then `x`.\n")})
+    twin = site.read("a.md")
+    assert "`\\boxed{3}`" in twin
+    assert "`\\text{b}`, then `x`" in twin
+    assert "(below)=" not in twin
