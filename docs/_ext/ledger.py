@@ -276,7 +276,7 @@ class Verbatim(LedgerDirective):
             (
                 self.page(docname),
                 record["date"][:10],
-                f"{record['python']}, {record['platform']}",
+                ", ".join([record["python"], record["platform"], *record.get("branch", ())]),
                 f"{record['followed']} of {record['total']}",
                 f"{record['seconds'] / 60:.1f}",
                 f"{record['gigabytes']:.2f}",
