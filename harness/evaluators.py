@@ -218,6 +218,7 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
             f"ready:\n{_indent(_tail(terminal.output))}",
             command.line,
         )
+    terminal.ready = True
     return Verdict(EXECUTED, "runs in a terminal of its own while the page is followed")
 
 

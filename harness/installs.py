@@ -42,8 +42,10 @@ def locked() -> dict[str, str]:
 
 def requirements_of(command: str, line: int) -> list[str]:
     """What an install command asks for; nothing for one that only makes an environment."""
+    if not _INSTALLERS.match(command):
+        return []
     words = _words(command, line)
-    return _names(words[words.index("install") + 1 :], line) if "install" in words else []
+    return _names(words[words.index("install") + 1 :], line)
 
 
 def check_install(command: str, line: int) -> None:

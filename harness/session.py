@@ -263,7 +263,7 @@ class PageSession:
         """
         for terminal in self.terminals:
             status = terminal.process.poll()
-            if status:
+            if terminal.ready and status:
                 raise Failure(
                     f"`{terminal.command.partition(chr(10))[0]}`, which the page says runs in a terminal of its own, "
                     f"has ended with exit status {status}:\n{terminal.output[-2000:]}",

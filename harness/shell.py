@@ -195,7 +195,8 @@ class Terminal:
     """A terminal of its own in which one command stays running, such as a server.
 
     With a ``screen`` it is a real one; without, what the command prints goes to ``log``. ``name`` and ``line``
-    are the terminal's and the command's on their page, where they have one.
+    are the terminal's and the command's on their page, where they have one; ``ready`` is set once it has printed what
+    the page shows.
     """
 
     def __init__(
@@ -209,6 +210,7 @@ class Terminal:
         self.command = command
         self.name: str | None = None
         self.line: int | None = None
+        self.ready = False
         self.log = log
         self.screen = screen
         if screen is not None:
