@@ -164,8 +164,7 @@ class Shell:
         """The folder in which the shell is by now, and what it hands to a program that it starts."""
         environment = self.log.with_suffix(".environment")
         self.run(f"env -0 >{shlex.quote(str(environment))}", timeout)
-        rows = environment.read_bytes().decode(errors="surrogateescape").split("\0")
-        variables = dict(row.split("=", 1) for row in rows if "=" in row)
+        variables = variables_of(environment.read_bytes())
         variables.pop("_", None)
         return Path(f"/proc/{self.process.pid}/cwd").resolve(), variables
 
@@ -185,6 +184,11 @@ class Shell:
     def close(self) -> None:
         """End the shell and all that it started."""
         stop(self.process)
+
+
+def variables_of(printed: bytes) -> dict[str, str]:
+    """The variables that ``env -0`` printed."""
+    return dict(row.split("=", 1) for row in os.fsdecode(printed).split("\0") if "=" in row)
 
 
 #: The exit status of a program that the next part of a pipeline, such as `head`, no longer reads from.

@@ -37,6 +37,7 @@ from harness.cache import digest_of
 from harness.evaluators import judge
 from harness.pages import Page, all_pages, page_at, upstream
 from harness.session import PASSED_ON, Host, PageSession, holds
+from harness.shell import variables_of
 from harness.verdict import SHOWN, Failure
 
 ROOT = Path(__file__).parent.parent
@@ -187,7 +188,7 @@ class Reader(Host):
             capture_output=True,
             check=True,
         ).stdout
-        variables = dict(row.split("=", 1) for row in os.fsdecode(activated).split("\0") if row)
+        variables = variables_of(activated)
         return {name: value for name, value in variables.items() if name not in ("_", "PWD", "SHLVL", "OLDPWD")}
 
     def consumer_problems(self, consumer: str, text: str, directory: Path) -> list[tuple[int, str]]:
@@ -314,7 +315,7 @@ class Verbatim:
     def is_a_start(self, name: str) -> bool:
         """Say whether others start from the home that a page leaves."""
         starts = {page.starts_from for page in self.pages.values()} | {step.inside for step in FIRST_START}
-        return name in (SETUP, FIRST_ROLLOUTS) or name in starts
+        return name == SETUP or name in starts
 
     def follow(self, step: Step, again: bool = False) -> Followed:
         """Follow a page, and those before it that have not been followed as they are.
