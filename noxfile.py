@@ -258,14 +258,14 @@ def install(session: nox.Session, name: str, *options: str) -> None:
         return
     stamp.unlink(missing_ok=True)
     # sync, not install: what the lock no longer names goes.
-    session.run("uv", "pip", "sync", "--quiet", "--require-hashes", *options, str(path))
+    session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", *options, str(path))
     stamp.write_text(digest, encoding="utf-8")
 
 
 def install_nemo_gym(session: nox.Session) -> None:
     """Install the tests' lock; fail unless what runs is Python 3.13 with the pinned NeMo Gym."""
     install(session, "tests", "--python-version", DECLARED_PYTHON)
-    python, nemo_gym, pin = str(session.run("python", "-c", PROBE, silent=True, log=False)).split()
+    python, nemo_gym, pin = str(session.run_install("python", "-c", PROBE, silent=True, log=False)).split()
     if (python, nemo_gym) != (PYTHON, pin):
         session.error(
             f"expected Python {PYTHON} with nemo-gym {pin}, as pyproject.toml pins it; found Python {python} "
