@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
@@ -24,12 +25,16 @@ nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "tests", "docs"]
 
 ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))
+from harness.imports import used_by  # noqa: E402  (needs the path above; it needs no package)
+
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 DOCS = Path("docs")
 BUILD = DOCS / "_build"
-# What every page's output depends on: a change of these starts a build from nothing.
-MACHINERY = ("docs/conf.py", "docs/_*/**/*", "harness/*.py", "pyproject.toml", "locks/docs.txt")
+# What every page's output depends on, beside the modules that the site's extensions import: a change of these starts a
+# build from nothing.
+MACHINERY = ("docs/conf.py", "docs/_*/**/*", "pyproject.toml", "locks/docs.txt")
 SPHINX_OPTIONS = (
     "-W",  # a warning fails the build
     "-n",  # so does a reference to nothing
@@ -45,7 +50,7 @@ DECLARED_PYTHON = "3.13.14"
 PROBE = """
 import platform
 from importlib.metadata import version
-from harness.pin import pinned_version
+from pinned.symbols import pinned_version
 print(platform.python_version().rpartition(".")[0], version("nemo-gym"), pinned_version())
 """
 # Where a machine forbids bytecode, each process would compile all of NeMo Gym again, which doubles its start.
@@ -57,12 +62,12 @@ ALL_CORES = ("-n", "auto")
 JUDGES = ("--constraint", "locks/docs.txt")
 
 # What can be measured: the harness and the live NeMo Gym, and the pages' code on large files.
-BENCHES = {"harness": "harness.bench", "data": "harness.bench_data", "quality": "harness.bench_quality"}
+BENCHES = {"harness": "benchmarks.harness", "data": "benchmarks.data", "quality": "benchmarks.quality"}
 
 # What writes the files that are generated from the pinned NeMo Gym: the index of its symbols first.
-GENERATORS = ("harness.pin", "harness.formats", "harness.reference")
+GENERATORS = ("pinned.symbols", "pinned.formats", "pinned.reference")
 # What asks every resources server that starts here; it takes minutes, so only where it is asked for.
-ASKING = "harness.reference_asked"
+ASKING = "pinned.asking"
 
 # What GitHub reads, with the schema of it that check-jsonschema brings along.
 WORKFLOWS = {
@@ -200,13 +205,13 @@ def drift(session: nox.Session) -> None:
     folder = Path("build", "drift", version)
     shutil.rmtree(folder, ignore_errors=True)
     install_nemo_gym(session)
-    session.run("python", "-m", "harness.drift", "ask", str(folder / "pin"), env=KEEP_BYTECODE)
+    session.run("python", "-m", "pinned.drift", "ask", str(folder / "pin"), env=KEEP_BYTECODE)
     # From here on the environment is not what the lock says: the next run installs the lock again.
     Path(session.virtualenv.location, "lock.sha256").unlink()
     session.run(
         "uv", "pip", "install", "--quiet", "--python-version", DECLARED_PYTHON, f"nemo-gym=={version}", *JUDGES
     )  # fmt: skip
-    session.run("python", "-m", "harness.drift", "ask", str(folder / "other"), env=KEEP_BYTECODE)
+    session.run("python", "-m", "pinned.drift", "ask", str(folder / "other"), env=KEEP_BYTECODE)
     session.run(
         "pytest", *ALL_CORES, "--quiet", "--tb=no", "-r", "N", "--no-cache",
         "--build", str(folder / "build"), str(DOCS),
@@ -214,7 +219,7 @@ def drift(session: nox.Session) -> None:
         success_codes=[0, 1],  # pages that fail are what the report is about
     )  # fmt: skip
     session.run(
-        "python", "-m", "harness.drift", "report", str(folder / "pin"), str(folder / "other"),
+        "python", "-m", "pinned.drift", "report", str(folder / "pin"), str(folder / "other"),
         "--ledger", str(folder / "ledger.json"),
         "--output", str(folder / "report.md"),
     )  # fmt: skip
@@ -281,10 +286,10 @@ def discard_stale(output: Path) -> None:
     """
     digest = hashlib.sha256()
     pages = {path for path in DOCS.rglob("*.md") if BUILD not in path.parents}
-    machinery = {path for pattern in MACHINERY for path in Path().glob(pattern) if is_source(path)}
-    for path in sorted(pages | machinery):
+    deciding = machinery()
+    for path in sorted(pages | deciding):
         digest.update(f"{path.as_posix()}\n".encode())
-        if path in machinery:
+        if path in deciding:
             digest.update(path.read_bytes())
     stamp = output.with_suffix(".sha256")
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest.hexdigest():
@@ -313,10 +318,16 @@ def built_from(output: Path) -> Path:
 def sources_digest() -> str:
     """Return a digest of what the site is built from, but for the tests' ledger, which moves no link."""
     digest = hashlib.sha256(os.environ.get("SITE_URL", "").encode())
-    for path in sorted({path for pattern in ("docs/**/*", *MACHINERY) for path in Path().glob(pattern)}):
-        if is_source(path):
-            digest.update(f"{path.as_posix()}\n".encode() + path.read_bytes())
+    for path in sorted(machinery() | {path for path in DOCS.rglob("*") if is_source(path)}):
+        digest.update(f"{path.as_posix()}\n".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def machinery() -> set[Path]:
+    """Return the files of MACHINERY, with all that the Python among them imports from the project."""
+    files = {path for pattern in MACHINERY for path in Path().glob(pattern) if is_source(path)}
+    programs = [path for path in files if path.suffix == ".py" and DOCS in path.parents]
+    return files | used_by(programs, Path())
 
 
 def is_source(path: Path) -> bool:

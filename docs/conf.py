@@ -14,7 +14,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS / "_ext"), str(DOCS.parent)]
 
 from harness.blocks import MYST_EXTENSIONS  # noqa: E402  (needs the path above)
-from harness.pin import pinned_version  # noqa: E402
+from pinned.symbols import pinned_version  # noqa: E402
 
 # -- What this is ------------------------------------------------------------------------------------------------
 

@@ -13,10 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.imports import used_by
 from harness.pages import Page, upstream
 from harness.verdict import Failure
 
 ROOT = Path(__file__).parent.parent
+
+#: What judges pages. What these use in turn decides verdicts too.
+JUDGING = ("harness/plugin.py", "harness/live/zygote.py")
+
+#: What decides verdicts beside programs: the pins, and data that a consumer reads.
+DECIDING = ("locks/tests.txt", "docs/_data/nemo-rl-keys.json")
 
 
 def digest_of(paths: Iterable[Path]) -> str:
@@ -31,8 +38,8 @@ def digest_of(paths: Iterable[Path]) -> str:
 @cache
 def _surroundings() -> str:
     """The digest of the harness, the pins and the machine's own part in a verdict."""
-    harness = (path for path in (ROOT / "harness").rglob("*.py") if not path.name.startswith("bench"))
-    return digest_of([*harness, ROOT / "locks" / "tests.txt"]) + platform.python_version() + platform.machine()
+    judging = used_by((ROOT / name for name in JUDGING), ROOT)
+    return digest_of([*judging, *(ROOT / name for name in DECIDING)]) + platform.python_version() + platform.machine()
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import yaml
 from harness.blocks import Block
 from harness.console import Command, commands_of
 from harness.consumers import CONSUMERS
+from harness.consumers.strict import nearest
 from harness.expected import could_still_match, difference, matches, normalise, says_nothing, too_broad, updated
 from harness.installs import check_install, is_install
 from harness.session import NETWORK_MESSAGE, PageSession
 from harness.shell import Result, Timeout
-from harness.strict import nearest
 from harness.update import Edit
 from harness.verdict import EXECUTED, SHOWN, VALIDATED, Failure, Verdict
 
@@ -254,7 +254,7 @@ def consume(session: PageSession, block: Block) -> Verdict:
             f"{', '.join(sorted(CONSUMERS))}; or show it with `:shown: <reason>`"
         )
     if consumer not in CONSUMERS:
-        raise Failure(f"no consumer {consumer!r}: {nearest(consumer, CONSUMERS)} (they are in harness/consumers.py)")
+        raise Failure(f"no consumer {consumer!r}: {nearest(consumer, CONSUMERS)} (they are in harness/consumers)")
     if block.language == "yaml" and name is None and whole is None:
         raise Failure("a YAML block without `:file: <name>` or `:part-of: <name>`: the reader must know where it goes")
     if name:

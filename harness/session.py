@@ -21,10 +21,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from harness import isolation
 from harness.blocks import Block
+from harness.consumers.command_line import NOTES
 from harness.live import QUIET_ENV, Zygote
 from harness.pages import Page
 from harness.shell import COLUMNS, Result, Screen, Shell, Terminal
-from harness.strict_cli import NOTES
 from harness.verdict import Failure
 
 WORKER = Path(__file__).with_name("python_worker.py")

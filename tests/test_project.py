@@ -17,7 +17,7 @@ import nox
 import pytest
 from packaging.requirements import Requirement
 
-from harness.pin import ROOT, pinned_version
+from pinned.symbols import ROOT, pinned_version
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -225,6 +225,9 @@ class FakeSession:
         self.posargs: list[str] = []
         self.answer, self.lock = answer, lock
         self.commands: list[tuple[str, ...]] = []
+
+    def run_install(self, *command: str, **options: object) -> str:
+        return self.run(*command, **options)
 
     def run(self, *command: str, **options: object) -> str:
         self.commands.append(command)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.pin import ROOT
+from pinned.symbols import ROOT
 
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in FILES}

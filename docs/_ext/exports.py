@@ -28,7 +28,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from harness.blocks import Block, BlockError, find
-from harness.pin import Symbol
+from pinned.symbols import Symbol
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""``{format-table} rollout-row``: every field of a kind of row, as `harness.formats` found it in the pinned release.
+"""``{format-table} rollout-row``: every field of a kind of row, as `pinned.formats` found it in the pinned release.
 
 The build needs no NeMo Gym: it reads the committed ``_data/formats.json``. The table has the anchor
 ``format-rollout-row``, each of its fields ``format-rollout-row-<field>``.

@@ -4,7 +4,7 @@
 ``{gym}`gym eval run --num-repeats` `` (or a command alone, or an old name). Each may have a text of its own, as
 ``{server}`multiple choice <mcqa>` ``.
 
-The names that exist are read from the committed pages, which `harness.reference` generates from the pinned release.
+The names that exist are read from the committed pages, which `pinned.reference` generates from the pinned release.
 A name that they lack is a warning, and so fails the build. A field that a class takes from another one leads there.
 """
 

@@ -2,7 +2,7 @@
 
 ``{source}`nemo_gym.rollout_collection.RolloutCollectionConfig` `` or ``{source}`the agent's run
 <responses_api_agents.simple_agent.app.SimpleAgent.run>` ``. The build needs no NeMo Gym: it reads the committed index
-that ``python -m harness.pin`` writes from the wheel. A symbol that the index lacks is a warning, and so fails the
+that ``python -m pinned.symbols`` writes from the wheel. A symbol that the index lacks is a warning, and so fails the
 build.
 """
 
@@ -18,7 +18,7 @@ from sphinx.config import Config
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole
 
-from harness.pin import Symbol, read_index
+from pinned.symbols import Symbol, read_index
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@
 
     with Zygote() as gym:
         subprocess.run(["bash", "-c", "gym --version"], env=os.environ | gym.env())
-        gym.call("harness.consumers:validate", "config.yaml")
+        gym.call("harness.consumers.gym:validate", "config.yaml")
 
 A shim (``client``) stands on PATH for each command; the process that it talks to (``zygote``) forks itself, becomes
 a fresh process (``child``) and runs the command; servers that the command starts are forks too (``servers``).

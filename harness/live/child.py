@@ -149,7 +149,7 @@ def run_command(zygote: str) -> None:
 
     (script,) = importlib.metadata.entry_points(group="console_scripts", name=Path(sys.argv[0]).name)
     servers.install(zygote)
-    if strict_cli := sys.modules.get("harness.strict_cli"):
+    if strict_cli := sys.modules.get("harness.consumers.command_line"):
         strict_cli.install(sys.argv)
     sys.exit(script.load()())
 

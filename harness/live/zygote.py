@@ -50,7 +50,7 @@ PRELOADED = (
     "nemo_gym.base_environment_server",
 )
 # The harness's own modules that commands and calls import again and again; they come and go with its development.
-HARNESS = ("harness.strict_cli", "harness.consumers")
+HARNESS = ("harness.consumers.command_line", "harness.consumers.gym")
 
 # Modules of servers that take seconds to import, and what fills their caches: done here when a server that imports
 # one is first asked for, so that neither it nor any process that it forks, as math_with_judge does for each

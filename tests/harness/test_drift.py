@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness import drift_probes
-from harness.drift import Install, Report, Uses, because
+from pinned import drift_probes
+from pinned.drift import Install, Report, Uses, because
 
 FLAG = {"names": ["--concurrency"], "value": "N", "choices": [], "default": "", "required": False, "sets": ["n=VALUE"]}
 FOUND = {
@@ -50,7 +50,7 @@ DIFFERS = "the output differs. Mend it\n--- the page says\n+++ it printed\n@@ -1
 
 @pytest.fixture
 def ask(tmp_path: Path):
-    """Makes what `harness.drift ask` leaves, from what is found in an install."""
+    """Makes what `pinned.drift ask` leaves, from what is found in an install."""
 
     def make(name: str, found: dict[str, Any], symbols: str = SYMBOLS, answers: dict[str, str] = ANSWERS) -> Install:
         folder = tmp_path / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 
 import pytest
@@ -208,22 +209,30 @@ def test_a_change_of_its_download_runs_a_page_again(counted):
     assert was_judged(counted)
 
 
-JUDGES = ("harness/evaluators.py", "harness/live/servers.py", "locks/tests.txt")
+JUDGES = (
+    "harness/evaluators.py", "harness/live/servers.py", "harness/consumers/gym.py", "pinned/symbols.py",
+    "locks/tests.txt", "docs/_data/nemo-rl-keys.json",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("path", JUDGES)
-def test_a_change_of_what_judges_runs_a_page_again(counted, monkeypatch, tmp_path, path):
-    for file in JUDGES:
+@pytest.mark.parametrize(
+    ("path", "again"),
+    [*((name, True) for name in JUDGES), ("pinned/drift.py", False), ("harness/verbatim.py", False)],
+)
+def test_a_change_of_what_judges_runs_a_page_again_and_of_nothing_else(counted, monkeypatch, tmp_path, path, again):
+    for folder in ("harness", "pinned"):
+        shutil.copytree(cache.ROOT / folder, tmp_path / "root" / folder)
+    for file in cache.DECIDING:
         (tmp_path / "root" / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "root" / file).write_text("as it was", encoding="utf-8")
+        shutil.copy2(cache.ROOT / file, tmp_path / "root" / file)
     monkeypatch.setattr(cache, "ROOT", tmp_path / "root")
     cache._surroundings.cache_clear()
     try:
-        assert was_judged(counted)
-        assert not was_judged(counted)
-        (tmp_path / "root" / path).write_text("as it is now", encoding="utf-8")
+        assert not was_judged(counted)  # a copy judges as the original does
+        with (tmp_path / "root" / path).open("a", encoding="utf-8") as file:
+            file.write("\n# as it is now\n")
         cache._surroundings.cache_clear()
-        assert was_judged(counted)
+        assert was_judged(counted) is again
     finally:
         monkeypatch.undo()
         cache._surroundings.cache_clear()

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from harness.pin import ROOT
 from harness.verbatim import clone, size
+from pinned.symbols import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks for what a page leaves running in /proc")
 

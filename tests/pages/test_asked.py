@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from harness import asked_server, reference_asked, reference_pages
-from harness.reference_pages import ReferenceError
+from pinned import asked_server, asking, reference_pages
+from pinned.reference_pages import ReferenceError
 
-ASKED = reference_asked.read()
-PAGE = (reference_asked.ROOT / "docs" / "reference" / "resources-servers.md").read_text(encoding="utf-8")
+ASKED = asking.read()
+PAGE = (asking.ROOT / "docs" / "reference" / "resources-servers.md").read_text(encoding="utf-8")
 
 
 def entry_of(name: str) -> str:
@@ -23,7 +23,7 @@ def entry_of(name: str) -> str:
 
 
 def test_every_server_was_asked_or_says_why_not() -> None:
-    assert list(ASKED) == reference_asked.names()
+    assert list(ASKED) == asking.names()
     for name, each in ASKED.items():
         if "reason" in each:
             assert set(each) == {"kind", "reason"}
@@ -56,15 +56,15 @@ def test_the_page_shows_each_row_as_it_was_asked_about() -> None:
 )
 def test_what_the_file_says_is_so(name: str, field: str, says: str) -> None:
     assert ASKED[name]["needs"][field] == says
-    assert list(reference_asked.check({name: ASKED[name]})) == []
+    assert list(asking.check({name: ASKED[name]})) == []
 
 
 def test_a_claim_that_is_not_so_is_caught(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     false = copy.deepcopy(ASKED["mcqa"])
     false["needs"] = {"options": "HTTP 500", "gone": "reward 0"}
     false["nothing"] = "reward 1"
-    monkeypatch.setattr(reference_asked, "read", lambda: ASKED | {"mcqa": false})
-    assert reference_asked.main(["--check", "mcqa"]) == 1
+    monkeypatch.setattr(asking, "read", lambda: ASKED | {"mcqa": false})
+    assert asking.main(["--check", "mcqa"]) == 1
     said = capsys.readouterr().out
     assert "mcqa: without `options`: expected HTTP 500, found reward 0" in said
     assert "mcqa: without `gone`: expected reward 0, found no change" in said
@@ -75,7 +75,7 @@ def test_a_claim_that_is_not_so_is_caught(capsys: pytest.CaptureFixture[str], mo
 def test_a_row_that_does_not_score_and_a_reason_that_is_gone_are_caught() -> None:
     false = copy.deepcopy(ASKED["mcqa"])
     false["output"] = asked_server.NOTHING
-    lines = list(reference_asked.check({"mcqa": false, "string_match": {"kind": "late", "reason": "it is tired"}}))
+    lines = list(asking.check({"mcqa": false, "string_match": {"kind": "late", "reason": "it is tired"}}))
     assert "mcqa: the row shown: expected reward 1, found reward 0" in lines
     assert "string_match: not asked, since it is tired: but now it can be asked" in lines
 

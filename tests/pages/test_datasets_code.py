@@ -17,8 +17,8 @@ from nemo_gym import PARENT_DIR
 from nemo_gym.openai_utils import NeMoGymResponseCreateParamsNonStreaming
 from nemo_gym.responses_converter import ResponsesConverter
 
-from harness import bench_data
-from harness.schemas import PreferencePair, SFTRow
+from benchmarks import data as bench_data
+from harness.consumers.rows import PreferencePair, SFTRow
 from tests.pages.modules import imported
 
 SHIPPED = sorted(Path(PARENT_DIR).rglob("example_rollouts.jsonl"))

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from harness import formats
 from harness.blocks import find
-from harness.consumers import CONSUMERS
+from harness.consumers import problems
 from harness.live import Zygote
+from pinned import formats
 from tests.live.support import ROOT, Page, example, practice_model, read_jsonl, write_script
 
 PAGE = ROOT / "docs" / "training" / "datasets" / "format-specification.md"
@@ -114,7 +114,7 @@ def rows(tmp_path_factory) -> dict[str, list[Any]]:
 
 
 def test_the_committed_files_are_what_the_pin_gives():
-    command = [sys.executable, "-m", "harness.formats", "--check"]
+    command = [sys.executable, "-m", "pinned.formats", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -146,8 +146,7 @@ def test_each_schema_takes_what_is_written(kind, validators, rows):
 @pytest.mark.parametrize("kind", formats.KINDS)
 def test_each_class_takes_what_is_written(kind, rows):
     text = "\n".join(json.dumps(row) for row in rows[kind])
-    found = CONSUMERS[kind.replace("sft", "SFT").replace("rl-", "RL-").replace("-", " ")](text)
-    assert found == []
+    assert problems(kind.replace("sft", "SFT").replace("rl-", "RL-").replace("-", " "), text) == []
 
 
 @pytest.mark.parametrize(("kind", "path", "value"), FAULTS, ids=lambda value: str(value)[:40])

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from harness.consumers import problems
-from harness.nemo_rl import KEYS
+from harness.consumers.nemo_rl import KEYS
 from harness.pages import page_at
 from tests.live.support import ROOT
 

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from harness.console import commands_of
 from harness.installs import is_install, requirements_of
 from harness.pages import Page, all_pages, upstream
-from harness.pin import pinned_version
+from pinned.symbols import pinned_version
 from tests.pages.modules import sources
 
 DOCS = Path(__file__).parents[2] / "docs"

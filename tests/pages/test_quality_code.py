@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 from nemo_gym import PARENT_DIR
 
-from harness.bench_data import save_modules
+from benchmarks.data import save_modules
 from tests.pages.modules import imported
 
 SHIPPED = sorted(Path(PARENT_DIR).rglob("example_rollouts.jsonl"))

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness import reference, reference_classes, reference_extract, reference_pages
-from harness.reference_pages import GENERATED, ReferenceError
+from pinned import reference, reference_classes, reference_extract, reference_pages
+from pinned.reference_pages import GENERATED, ReferenceError
 
 SERVERS = {"mcqa": {}, "wordle": {}}
 

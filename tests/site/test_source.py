@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import pin
+from pinned import symbols
 from tests.site.conftest import Build, page
 
 SOURCE = '''\
@@ -59,7 +59,7 @@ SYMBOLS = [
 
 
 def test_symbols_are_the_public_ones_with_their_lines() -> None:
-    assert list(pin.symbols_of(SOURCE)) == SYMBOLS
+    assert list(symbols.symbols_of(SOURCE)) == SYMBOLS
 
 
 def test_index_reads_as_it_was_written(tmp_path: Path) -> None:
@@ -68,26 +68,26 @@ def test_index_reads_as_it_was_written(tmp_path: Path) -> None:
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "config.py").write_text(SOURCE, encoding="utf-8")
     index = tmp_path / "index.txt"
-    index.write_text(pin.index_text(tmp_path, "1.0"), encoding="utf-8")
+    index.write_text(symbols.index_text(tmp_path, "1.0"), encoding="utf-8")
     expected = {f"nemo_gym.config.{name}": (first, last) for name, first, last in SYMBOLS}
     expected |= {"nemo_gym": (1, 1), "nemo_gym.config": (1, 32)}
-    assert {name: (found.first, found.last) for name, found in pin.read_index(index).items()} == expected
+    assert {name: (found.first, found.last) for name, found in symbols.read_index(index).items()} == expected
 
 
 def test_a_line_that_is_no_entry_is_named(tmp_path: Path) -> None:
     index = tmp_path / "index.txt"
     index.write_text("nemo_gym/a.py 3\n  Config one\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"index\.txt:2: not an entry"):
-        pin.read_index(index)
+        symbols.read_index(index)
 
 
 @pytest.mark.skipif(find_spec("nemo_gym") is None, reason="compares with an install of NeMo Gym: there is none here")
 def test_committed_index_is_that_of_the_install(capsys: pytest.CaptureFixture[str]) -> None:
-    assert pin.main(["--check"]) == 0, capsys.readouterr().err
+    assert symbols.main(["--check"]) == 0, capsys.readouterr().err
 
 
 def test_a_stale_index_is_shown_as_a_difference() -> None:
-    difference = pin.difference("nemo_gym/a.py 9\n  Old 1-2\n", "nemo_gym/a.py 9\n  New 1-2\n")
+    difference = symbols.difference("nemo_gym/a.py 9\n  Old 1-2\n", "nemo_gym/a.py 9\n  New 1-2\n")
     assert "-  Old 1-2\n+  New 1-2" in difference
 
 
@@ -96,7 +96,7 @@ def test_the_pin_is_one(tmp_path: Path, pins: str) -> None:
     project = tmp_path / "pyproject.toml"
     project.write_text(f"tests = [{pins}]", encoding="utf-8")
     with pytest.raises(ValueError, match=r"pyproject\.toml: expected one version"):
-        pin.pinned_version(project)
+        symbols.pinned_version(project)
 
 
 def test_role_links_to_the_release(build: Build) -> None:
@@ -106,8 +106,8 @@ and {source}`the agent <responses_api_agents.simple_agent.app.SimpleAgent>`.
 """
     site = build({"a": page(body)})
     assert site.warnings == ""
-    known = pin.read_index()
-    version = pin.pinned_version()
+    known = symbols.read_index()
+    version = symbols.pinned_version()
     html = site.read("a.html")
     for name in (
         "nemo_gym.rollout_collection.RolloutCollectionConfig.num_repeats",

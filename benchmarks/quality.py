@@ -1,6 +1,6 @@
-"""Measure the code of the pages on data quality on many rows, beside `harness.bench_quality_loop`.
+"""Measure the code of the pages on data quality on many rows, beside `benchmarks.quality_loop`.
 
-``python -m harness.bench_quality --rows 1000000`` is to the pages of `training/data-quality` what `harness.bench_data`
+``python -m benchmarks.quality --rows 1000000`` is to the pages of `training/data-quality` what `benchmarks.data`
 is to `datasets/prepare-for-training`: the same rows, the same measures, the same columns.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.bench_data import ROOT, compared, differences, machine, make_rows, measure, save_modules
+from benchmarks.data import ROOT, compared, differences, machine, make_rows, measure, save_modules
 
 PAGES = [f"training/data-quality/{name}" for name in ("filtering-strategies", "quality-metrics", "dataset-balancing")]
 RECORD = ROOT / "docs" / "_data" / "bench-quality.json"

@@ -1,4 +1,4 @@
-"""Measure the live NeMo Gym beside the genuine ``gym env start``: ``python -m harness.live.bench``.
+"""Measure the live NeMo Gym beside the genuine ``gym env start``: ``python -m benchmarks.live``.
 
 Both start the same environment (mcqa with ``openai_model``) against the same practice model and collect the same
 rollouts. The genuine one gets virtual environments that are already there, so that it builds none; a reader's first

@@ -1,6 +1,6 @@
-"""Measure the code of `datasets/prepare-for-training` on many rows, beside `harness.bench_loop`.
+"""Measure the code of `datasets/prepare-for-training` on many rows, beside `benchmarks.data_loop`.
 
-``python -m harness.bench_data --rows 1000000`` makes a seeded file of rollouts, runs both on it for each of `STEPS`,
+``python -m benchmarks.data --rows 1000000`` makes a seeded file of rollouts, runs both on it for each of `STEPS`,
 compares what they wrote, prints a table and, with ``--record``, writes it where the page reads it. Rates are rows
 read in a second; memory is the most that the whole process tree held at once (sum of resident sizes, sampled). The
 page's code writes a shard on each core.

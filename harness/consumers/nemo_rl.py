@@ -4,7 +4,7 @@ NeMo RL is no package that can be installed beside the pinned NeMo Gym, and its 
 misspelt one does nothing in silence. `docs/_data/nemo-rl-keys.json` therefore holds the keys of its example for NeMo
 Gym, and those that its classes add, as they are at one commit. To read them anew from a clone of NVIDIA-NeMo/RL:
 
-    python -m harness.nemo_rl PATH/TO/CLONE
+    python -m harness.consumers.nemo_rl PATH/TO/CLONE
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
-from harness.strict import Problem, data_of, line_of, mapping, nearest
+from harness.consumers.strict import Problem, data_of, line_of, mapping, nearest
 
-KEYS = Path(__file__).parent.parent / "docs" / "_data" / "nemo-rl-keys.json"
+KEYS = Path(__file__).parents[2] / "docs" / "_data" / "nemo-rl-keys.json"
 
 #: The example that a configuration on a page builds upon, and the program that reads both.
 EXAMPLE = "examples/nemo_gym/grpo_workplace_assistant_nemotron_nano_v2_9b.yaml"

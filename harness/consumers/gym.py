@@ -1,9 +1,7 @@
-"""Who reads a configuration or data file: one entry for each, in `CONSUMERS`.
+"""The consumers that NeMo Gym's own classes stand for: its commands, and the rows that it reads and writes.
 
-A YAML, JSON, JSONL or TOML block names its consumer. Here the block goes to that consumer's own class, so that
-what the class would refuse, and what it would ignore in silence, fails with its line.
-
-These functions run in a process that has NeMo Gym (`harness.live`'s ``call``); importing this module needs none.
+A text goes to the consumer's own class, so that what the class would refuse, and what it would ignore in silence,
+fails with its line. These functions run beside NeMo Gym (`harness.live`'s ``call``).
 """
 
 from __future__ import annotations
@@ -12,15 +10,15 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from harness import nemo_rl
-from harness.strict import (
+from harness.consumers.commands import COMMAND_CONFIGS
+from harness.consumers.strict import (
     Problem,
     check,
     compose,
@@ -32,69 +30,7 @@ from harness.strict import (
     wrong_values,
 )
 
-#: What checks a text: the text in, its problems out.
-Check = Callable[[str], list[Problem]]
-
 SERVER_TYPES = ("resources_servers", "responses_api_agents", "responses_api_models", "environment_servers")
-
-#: The classes into which every server parses the global configuration, and which the commands that start servers take.
-SERVER_CONFIGS = (
-    "nemo_gym.server_utils:GlobalAIOHTTPAsyncClientConfig",
-    "nemo_gym.server_utils:ProfilingMiddlewareConfig",
-    "nemo_gym.server_utils:UvicornLoggingConfig",
-    "nemo_gym.server_utils:UvicornProxyHeadersConfig",
-)
-
-#: The classes into which each ``gym`` command parses the global configuration, beside the keys reserved for all.
-#: A command that parses none takes only servers and reserved keys.
-COMMAND_CONFIGS: dict[str, tuple[str, ...]] = {
-    "list benchmarks": (),
-    "list environments": (),
-    "list agents": (),
-    "list models": (),
-    "list resources-servers": (),
-    "search": (),
-    "dataset upload": (
-        "nemo_gym.config_types:UploadJsonlDatasetHuggingFaceConfig",
-        "nemo_gym.config_types:UploadJsonlDatasetGitlabConfig",
-    ),
-    "dataset download": (
-        "nemo_gym.config_types:DownloadJsonlDatasetHuggingFaceConfig",
-        "nemo_gym.config_types:DownloadJsonlDatasetGitlabConfig",
-    ),
-    "dataset rm": ("nemo_gym.config_types:DeleteJsonlDatasetGitlabConfig",),
-    "dataset migrate": ("nemo_gym.config_types:UploadJsonlDatasetHuggingFaceMaybeDeleteConfig",),
-    "dataset render": ("nemo_gym.prompt:MaterializePromptsConfig",),
-    "dataset collate": ("nemo_gym.train_data_utils:TrainDataProcessorConfig",),
-    "env init": ("nemo_gym.cli.env:RunConfig", "nemo_gym.cli.env:InitEnvironmentConfig"),
-    "env resolve": (  # it prints what any of them would read
-        "nemo_gym.rollout_collection:RolloutCollectionConfig",
-        "nemo_gym.rollout_collection:E2ERolloutCollectionConfig",
-        *SERVER_CONFIGS,
-    ),
-    "env schema": ("nemo_gym.cli.env:SchemaConfig",),
-    "env validate": ("nemo_gym.cli.env:ManifestCommandConfig",),
-    "env packages": ("nemo_gym.cli.env:PipListConfig",),
-    "env test": ("nemo_gym.cli.env:TestConfig", "nemo_gym.cli.env:TestAllConfig"),
-    "env publish": ("nemo_gym.cli.env:ManifestCommandConfig",),
-    "env start": SERVER_CONFIGS,
-    "env prefetch": (),
-    "env status": (),
-    "eval prepare": ("nemo_gym.cli.eval:PrepareBenchmarkConfig",),
-    "eval run": (
-        "nemo_gym.rollout_collection:RolloutCollectionConfig",
-        "nemo_gym.rollout_collection:E2ERolloutCollectionConfig",
-        *SERVER_CONFIGS,
-    ),
-    "eval aggregate": ("nemo_gym.rollout_collection:RolloutAggregationConfig",),
-    "eval health-check": (),
-    "eval export": ("nemo_gym.atif_export:ExportAtifConfig",),
-    "eval reverify": ("nemo_gym.rollout_reverification:RolloutReverificationConfig", *SERVER_CONFIGS),
-    "eval profile": ("nemo_gym.reward_profile:RewardProfileConfig",),
-    "eval submit": (),
-    "eval compare": ("nemo_gym.comparison.schema:ComparisonConfig",),
-    "dev test": (),
-}
 
 #: Fields that NeMo Gym types as any mapping, with the class that reads them in the end.
 READ_BY = {"responses_create_params": "nemo_gym.openai_utils:NeMoGymResponseCreateParamsNonStreaming"}
@@ -121,37 +57,33 @@ def load(name: str) -> Any:
 # ------------------------------------------------------------------------------- NeMo Gym's configuration
 
 
-def gym_config(command: str, context: Iterable[str] = (), keys_only: bool = False) -> Check:
-    """A check of a configuration that ``gym <command>`` reads.
+def gym_config(text: str, command: str, context: Iterable[str] = (), keys_only: bool = False) -> list[Problem]:
+    """What is wrong with a configuration that ``gym <command>`` reads.
 
     Args:
+        text: the configuration, as YAML.
         command: such as ``eval run``.
         context: the texts of other configurations that the same command reads: the variables and servers that
             they use are known.
         keys_only: look for unknown keys only: wrong values and missing servers are what the command itself refuses.
     """
-    context = tuple(context)
-
-    def check_config(text: str) -> list[Problem]:
-        node, problems = mapping(text)
-        if node is None:
-            return problems
-        fields = _command_fields(command)
-        texts = _with_included(text, context)
-        used = {name.split(".")[0] for each in texts for name in re.findall(r"\$\{([^}:,]+)", each)}
-        servers = {str(key) for each in texts for key in (yaml.safe_load(each) or {})} - set(fields)
-        for key, value in node.value:
-            name = key.value
-            if name in fields:
-                problems += _check_field(fields[name], value, name, keys_only)
-            elif _is_server(value):
-                problems += _check_server(name, value, keys_only)
-            elif name not in _reserved() and name not in used and name not in servers - _keys(node):
-                known = {*fields, *_reserved(), *used, *servers} - {name}
-                problems.append(unknown_key(key, "", known, f"`gym {command}`"))
+    node, problems = mapping(text)
+    if node is None:
         return problems
-
-    return check_config
+    fields = _command_fields(command)
+    texts = _with_included(text, tuple(context))
+    used = {name.split(".")[0] for each in texts for name in re.findall(r"\$\{([^}:,]+)", each)}
+    servers = {str(key) for each in texts for key in (yaml.safe_load(each) or {})} - set(fields)
+    for key, value in node.value:
+        name = key.value
+        if name in fields:
+            problems += _check_field(fields[name], value, name, keys_only)
+        elif _is_server(value):
+            problems += _check_server(name, value, keys_only)
+        elif name not in _reserved() and name not in used and name not in servers - _keys(node):
+            known = {*fields, *_reserved(), *used, *servers} - {name}
+            problems.append(unknown_key(key, "", known, f"`gym {command}`"))
+    return problems
 
 
 def _with_included(text: str, context: tuple[str, ...]) -> list[str]:
@@ -194,7 +126,7 @@ def _keys(node: yaml.MappingNode) -> set[str]:
 @cache
 def _command_fields(command: str) -> dict[str, Any]:
     if command not in COMMAND_CONFIGS:
-        raise LookupError(f"`gym {command}` is no command of the pinned NeMo Gym that harness/consumers.py knows")
+        raise LookupError(f"`gym {command}` is no command that harness/consumers/commands.py knows")
     fields: dict[str, Any] = {}
     for name in COMMAND_CONFIGS[command]:
         for field, info in load(name).model_fields.items():
@@ -270,7 +202,7 @@ def server_config(kind: str, implementation: str) -> type:
     directory = Path(_resolve_server_dir(Path(kind, implementation)))
     if not (directory / "app.py").is_file():
         known = [path.parent.name for path in directory.parent.glob("*/app.py")]
-        from harness.strict import nearest
+        from harness.consumers.strict import nearest
 
         raise LookupError(f"no server {implementation!r} in {kind}: {nearest(implementation, known)}")
     try:
@@ -307,22 +239,18 @@ def _server_module(kind: str, implementation: str, directory: Path) -> Any:
 # --------------------------------------------------------------------------------------------- rows
 
 
-def _rows(annotation: str) -> Check:
-    """A check of JSON or JSONL rows against a class; each row starts on a line of its own."""
-
-    def check_rows(text: str) -> list[Problem]:
-        problems = []
-        for line, row in _json_rows(text):
-            try:
-                json.loads(row)
-            except json.JSONDecodeError as error:
-                problems.append(Problem(line + error.lineno - 1, f"not JSON: {error.msg}"))
-                continue
-            found = check(load(annotation), compose(row))
-            problems += [Problem(line + problem.line - 1, problem.message) for problem in found]
-        return problems
-
-    return check_rows
+def rows(text: str, annotation: str) -> list[Problem]:
+    """What is wrong with JSON or JSONL rows, each on a line of its own, for the class ``module:name``."""
+    problems = []
+    for line, row in _json_rows(text):
+        try:
+            json.loads(row)
+        except json.JSONDecodeError as error:
+            problems.append(Problem(line + error.lineno - 1, f"not JSON: {error.msg}"))
+            continue
+        found = check(load(annotation), compose(row))
+        problems += [Problem(line + problem.line - 1, problem.message) for problem in found]
+    return problems
 
 
 def _json_rows(text: str) -> list[tuple[int, str]]:
@@ -339,45 +267,16 @@ def _json_rows(text: str) -> list[tuple[int, str]]:
     return [(1, text)]
 
 
-def _document(annotation: str) -> Check:
-    """A check of one YAML document against a class."""
-
-    def check_document(text: str) -> list[Problem]:
-        node, problems = mapping(text)
-        return problems if node is None else check(load(annotation), node)
-
-    return check_document
+def document(text: str, annotation: str) -> list[Problem]:
+    """What is wrong with one YAML document for the class ``module:name``."""
+    node, problems = mapping(text)
+    return problems if node is None else check(load(annotation), node)
 
 
-def _plain_json(text: str) -> list[Problem]:
+def plain_json(text: str) -> list[Problem]:
+    """What is wrong with a text that should be JSON."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
         return [Problem(error.lineno, f"not JSON: {error.msg}")]
     return []
-
-
-#: Every consumer that a block may name, with its check.
-CONSUMERS: dict[str, Check] = {
-    **{f"gym {command}": gym_config(command) for command in COMMAND_CONFIGS},
-    "task row": _rows("harness.schemas:TaskRow"),
-    "materialized input": _rows("harness.schemas:MaterializedInput"),
-    "rollout row": _rows("harness.schemas:RolloutRow"),
-    "failure row": _rows("harness.schemas:FailureRow"),
-    "aggregate metrics": _rows("harness.schemas:AggregateMetricsFile"),
-    "reward profile": _rows("harness.schemas:RewardProfile"),
-    "repeat metrics": _rows("harness.schemas:RepeatMetricsFile"),
-    "quality summary": _rows("harness.schemas:QualitySummary"),
-    "rollout verdict": _rows("harness.schemas:RolloutVerdict"),
-    "SFT row": _rows("harness.schemas:SFTRow"),
-    "preference pair": _rows("harness.schemas:PreferencePair"),
-    "RL row": _rows("harness.schemas:RLRow"),
-    "prompt config": _document("nemo_gym.prompt:PromptConfig"),
-    "json": _plain_json,
-    "NeMo RL": nemo_rl.problems,
-}
-
-
-def problems(consumer: str, text: str) -> list[tuple[int, str]]:
-    """What ``consumer`` has against ``text``: pairs of a line, from 1, and a message."""
-    return sorted({(problem.line, problem.message) for problem in CONSUMERS[consumer](text)})

@@ -1,8 +1,8 @@
 """Ask an installed NeMo Gym how it behaves where its releases differ and no signature says so.
 
-    python -m harness.drift_probes answers.json
+    python -m pinned.drift_probes answers.json
 
-Each probe is a function that answers its docstring's question in a few words. `harness.drift` asks two installs and
+Each probe is a function that answers its docstring's question in a few words. `pinned.drift` asks two installs and
 reports where the answers differ. A probe uses what both sides of a change have, so that it can ask either; what it
 raises is an answer too.
 """

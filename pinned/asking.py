@@ -1,10 +1,10 @@
 """Ask every resources server that can be started here what its ``/verify`` needs of a row, and keep the answers.
 
-    python -m harness.reference_asked              ask them all, and write docs/_data/servers-asked.json
-    python -m harness.reference_asked --check      ask again whether what that file says is so; fail where it is not
-    python -m harness.reference_asked NAME...      either, for these servers only
+    python -m pinned.asking              ask them all, and write docs/_data/servers-asked.json
+    python -m pinned.asking --check      ask again whether what that file says is so; fail where it is not
+    python -m pinned.asking NAME...      either, for these servers only
 
-A server is asked in a process and a network of its own, one after the other (`harness.asked_server`). The file has for
+A server is asked in a process and a network of its own, one after the other (`pinned.asked_server`). The file has for
 each server of the install either the ``reason`` why it was not asked, or a ``row`` of its shipped data, as small as it
 may get, with the model's ``output`` and the ``verdict`` on both; in ``nothing`` the verdict on an answer that solves
 nothing; and in ``needs`` what happens without each field.
@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.pin import pinned_version
+from pinned.symbols import pinned_version
 
 ROOT = Path(__file__).resolve().parents[1]
 ASKED = ROOT / "docs" / "_data" / "servers-asked.json"
@@ -43,7 +43,7 @@ def names() -> list[str]:
     Raises:
         RuntimeError: NeMo Gym is not installed, or not the pinned release.
     """
-    from harness.reference_extract import metadata, site_packages
+    from pinned.reference_extract import metadata, site_packages
 
     if (found := metadata.version("nemo-gym")) != pinned_version():
         raise RuntimeError(f"expected nemo-gym {pinned_version()}, found {found} installed")
@@ -115,12 +115,12 @@ def entry(found: Json) -> Json:
 
 
 def _called(gym: Any, function: str, name: str, *arguments: Any) -> Json:
-    from harness.asked_server import FOUND, PRINTED, cause
     from harness.live import CallError
+    from pinned.asked_server import FOUND, PRINTED, cause
 
     with tempfile.TemporaryDirectory(prefix="ask", ignore_cleanup_errors=True) as directory, _left_as_it_is(name):
         try:
-            found = gym.call(f"harness.asked_server:{function}", name, *arguments, cwd=directory)
+            found = gym.call(f"pinned.asked_server:{function}", name, *arguments, cwd=directory)
         except CallError as error:
             if "did not answer" not in error.args[0]:
                 raise
@@ -135,7 +135,7 @@ def _called(gym: Any, function: str, name: str, *arguments: Any) -> Json:
 @contextlib.contextmanager
 def _left_as_it_is(name: str) -> Iterator[None]:
     """Remove what a server makes in its own folder, which belongs to the install."""
-    from harness.reference_extract import site_packages
+    from pinned.reference_extract import site_packages
 
     folder = site_packages() / "resources_servers" / name
     before = {*folder.rglob("*")}
@@ -188,7 +188,7 @@ def written(servers: Mapping[str, Json]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Ask and write, or ask and compare; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m harness.reference_asked", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m pinned.asking", description=__doc__.splitlines()[0])
     parser.add_argument("servers", nargs="*", metavar="NAME", help="a resources server (default: all)")
     parser.add_argument("--check", action="store_true", help="change nothing; fail where what is written is not so")
     options = parser.parse_args(arguments)
@@ -202,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     wanted, kept = options.servers or every, read()
     if options.check:
         if missing := sorted({*wanted} - kept.keys()):
-            print(f"{ASKED.name}: {', '.join(missing)}: not there. Run python -m harness.reference_asked")
+            print(f"{ASKED.name}: {', '.join(missing)}: not there. Run python -m pinned.asking")
             return 1
         faults = 0
         for line in check({name: kept[name] for name in wanted}):

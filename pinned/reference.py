@@ -1,8 +1,8 @@
 """Write the reference pages from the pinned install: every resources server, setting and command.
 
-    python -m harness.reference                write them
-    python -m harness.reference --check        fail, with the difference, where they are not what the pin gives
-    python -m harness.reference --dump FILE    write all that is known of the installed release, whichever, as JSON
+    python -m pinned.reference                write them
+    python -m pinned.reference --check        fail, with the difference, where they are not what the pin gives
+    python -m pinned.reference --dump FILE    write all that is known of the installed release, whichever, as JSON
 
 A page's opening is written by hand; what stands below the line `GENERATED` comes from here. What an install cannot
 say of its resources servers, one row for each, is in ``docs/_data/servers.toml``; meanings of settings that their
@@ -17,9 +17,9 @@ import json
 import sys
 from pathlib import Path
 
-from harness import reference_extract as extract
-from harness.pin import pinned_version
-from harness.reference_pages import GENERATED, ReferenceError, render
+from pinned import reference_extract as extract
+from pinned.reference_pages import GENERATED, ReferenceError, render
+from pinned.symbols import pinned_version
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "reference"
@@ -74,7 +74,7 @@ def dump(file: Path) -> extract.Data:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the pages, compare them with the install, or dump what is known of it; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m harness.reference", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m pinned.reference", description=__doc__.splitlines()[0])
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--check", action="store_true", help="change nothing; fail where a page is out of date")
     choice.add_argument("--dump", metavar="FILE", type=Path, help="write what any installed release has, as JSON")

@@ -1,10 +1,10 @@
 """Write the reference of every kind of row: JSON Schemas to download, and the data of the page's tables.
 
-    python -m harness.formats            write them
-    python -m harness.formats --check    fail, with the difference, where they are not what the pin gives
+    python -m pinned.formats            write them
+    python -m pinned.formats --check    fail, with the difference, where they are not what the pin gives
 
-The classes are NeMo Gym's own and, around them, those of `harness.schemas`. The files are committed, so that the site
-builds without NeMo Gym. What a class cannot say of a field, who writes it and since when, is in
+The classes are NeMo Gym's own and, around them, those of `harness.consumers.rows`. The files are committed, so that
+the site builds without NeMo Gym. What a class cannot say of a field, who writes it and since when, is in
 ``docs/_data/format-notes.toml``.
 """
 
@@ -22,8 +22,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.consumers import load
-from harness.pin import pinned_version
+from harness.consumers.gym import load
+from pinned.symbols import pinned_version
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOTES = DOCS / "_data" / "format-notes.toml"
@@ -32,18 +32,18 @@ SCHEMAS = DOCS / "downloads" / "schemas"
 
 #: The kinds of rows and files, each with its class. Each has a table and a JSON Schema.
 KINDS = {
-    "task-row": "harness.schemas:TaskRow",
-    "materialized-input": "harness.schemas:MaterializedInput",
-    "rollout-row": "harness.schemas:RolloutRow",
-    "failure-row": "harness.schemas:FailureRow",
-    "aggregate-metrics": "harness.schemas:AggregateMetricsFile",
-    "reward-profile": "harness.schemas:RewardProfile",
-    "repeat-metrics": "harness.schemas:RepeatMetricsFile",
-    "quality-summary": "harness.schemas:QualitySummary",
-    "rollout-verdict": "harness.schemas:RolloutVerdict",
-    "sft-row": "harness.schemas:SFTRow",
-    "preference-pair": "harness.schemas:PreferencePair",
-    "rl-row": "harness.schemas:RLRow",
+    "task-row": "harness.consumers.rows:TaskRow",
+    "materialized-input": "harness.consumers.rows:MaterializedInput",
+    "rollout-row": "harness.consumers.rows:RolloutRow",
+    "failure-row": "harness.consumers.rows:FailureRow",
+    "aggregate-metrics": "harness.consumers.rows:AggregateMetricsFile",
+    "reward-profile": "harness.consumers.rows:RewardProfile",
+    "repeat-metrics": "harness.consumers.rows:RepeatMetricsFile",
+    "quality-summary": "harness.consumers.rows:QualitySummary",
+    "rollout-verdict": "harness.consumers.rows:RolloutVerdict",
+    "sft-row": "harness.consumers.rows:SFTRow",
+    "preference-pair": "harness.consumers.rows:PreferencePair",
+    "rl-row": "harness.consumers.rows:RLRow",
 }
 
 #: What rows are made of: classes with a table of their own.
@@ -56,9 +56,9 @@ PARTS = {
     "function-call": "nemo_gym.openai_utils:NeMoGymResponseFunctionToolCall",
     "function-call-output": "nemo_gym.openai_utils:NeMoGymFunctionCallOutput",
     "token-ids": "nemo_gym.openai_utils:TokenIDLogProbMixin",
-    "run-quality": "harness.schemas:RunQuality",
-    "task-quality": "harness.schemas:TaskQuality",
-    "chat-message": "harness.schemas:ChatMessage",
+    "run-quality": "harness.consumers.rows:RunQuality",
+    "task-quality": "harness.consumers.rows:TaskQuality",
+    "chat-message": "harness.consumers.rows:ChatMessage",
 }
 
 #: Items whose type may be left out. NeMo Gym takes an untyped item that is no valid message for another kind of item.
@@ -207,7 +207,7 @@ def files() -> Iterator[tuple[Path, str]]:
     """
     notes = read_notes()
     if unknown := sorted(notes.keys() - KINDS.keys() - PARTS.keys()):
-        raise FormatError(f"{', '.join(unknown)}: notes in {NOTES.name} on a kind that harness/formats.py lacks")
+        raise FormatError(f"{', '.join(unknown)}: notes in {NOTES.name} on a kind that pinned/formats.py lacks")
     tables = {kind: table_of(kind, annotation, notes) for kind, annotation in (KINDS | PARTS).items()}
     yield TABLES, json.dumps(tables, indent=1, ensure_ascii=False) + "\n"
     for kind, annotation in KINDS.items():
@@ -235,7 +235,7 @@ def main() -> int:
     if parser.parse_args().check:
         difference = check()
         if difference:
-            print(difference, "Run python -m harness.formats and look at what changed.", sep="\n")
+            print(difference, "Run python -m pinned.formats and look at what changed.", sep="\n")
         return 1 if difference else 0
     SCHEMAS.mkdir(parents=True, exist_ok=True)
     for path, text in files():

@@ -1,11 +1,11 @@
 """Report where another release of NeMo Gym differs from the pinned one, and what that means for the pages.
 
-    python -m harness.drift ask DIRECTORY                      put what the installed NeMo Gym is into DIRECTORY
-    python -m harness.drift report PIN OTHER --output FILE     write the report from two such directories
+    python -m pinned.drift ask DIRECTORY                      put what the installed NeMo Gym is into DIRECTORY
+    python -m pinned.drift report PIN OTHER --output FILE     write the report from two such directories
 
 ``nox -s drift -- VERSION`` asks the pin, asks the other release, runs every page beside it, and reports. Nothing of the
-project changes. What is asked: the commands, settings and servers (`harness.reference_extract`), the symbols
-(`harness.pin`), and how it behaves where no signature says so (`harness.drift_probes`). Each name that differs is
+project changes. What is asked: the commands, settings and servers (`pinned.reference_extract`), the symbols
+(`pinned.symbols`), and how it behaves where no signature says so (`pinned.drift_probes`). Each name that differs is
 followed by the places on the site that use it.
 """
 
@@ -25,9 +25,9 @@ from typing import Any
 
 from harness import ledger
 from harness.pages import all_pages
-from harness.pin import index_text, read_index
-from harness.reference_pages import table
 from harness.verdict import ELSEWHERE, FAILED
+from pinned.reference_pages import table
+from pinned.symbols import index_text, read_index
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -53,14 +53,14 @@ Data = dict[str, Any]
 
 def ask(folder: Path) -> None:
     """Put what the installed NeMo Gym is, and how it behaves, into a folder."""
-    from harness.reference import dump
-    from harness.reference_extract import site_packages
+    from pinned.reference import dump
+    from pinned.reference_extract import site_packages
 
     folder.mkdir(parents=True, exist_ok=True)
     version = dump(folder / "install.json")["version"]
     (folder / "symbols.txt").write_text(index_text(site_packages(), version), encoding="utf-8")
     # A process of its own: a probe imports, and may leave, anything.
-    subprocess.run([sys.executable, "-m", "harness.drift_probes", str(folder / "answers.json")], check=True)
+    subprocess.run([sys.executable, "-m", "pinned.drift_probes", str(folder / "answers.json")], check=True)
 
 
 @dataclass(frozen=True)
@@ -408,7 +408,7 @@ def because(reason: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m harness.drift", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m pinned.drift", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     asked = commands.add_parser("ask", help="put what the installed NeMo Gym is into a directory")
     asked.add_argument("directory", type=Path)

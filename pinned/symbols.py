@@ -1,6 +1,6 @@
 """The pinned NeMo Gym: its version, and an index of its symbols that the site can read without an install.
 
-``python -m harness.pin`` writes ``docs/_data/source-index.txt`` from the installed wheel; ``python -m harness.pin
+``python -m pinned.symbols`` writes ``docs/_data/source-index.txt`` from the installed wheel; ``python -m pinned.symbols
 --check`` fails when the file is not what it would write. Only these two need NeMo Gym; importing this module
 does not.
 """
@@ -99,7 +99,7 @@ def index_text(site_packages: Path, version: str) -> str:
     """
     lines = [
         f"# The public symbols of nemo-gym {version}, each with its first and last line. Written by",
-        "# `python -m harness.pin` from the installed wheel; read by the {source} role of the site.",
+        "# `python -m pinned.symbols` from the installed wheel; read by the {source} role of the site.",
     ]
     for file in sorted({file for pattern in INDEXED for file in site_packages.glob(pattern)}):
         name = file.relative_to(site_packages).as_posix()
@@ -137,7 +137,7 @@ def read_index(path: Path = INDEX) -> dict[str, Symbol]:
             path_to_here = [file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")]
             symbols[path_to_here[0]] = Symbol(file, 1, max(1, int(count)))
         else:
-            raise ValueError(f"{path.name}:{number}: not an entry of the index: {line!r}. Run python -m harness.pin")
+            raise ValueError(f"{path.name}:{number}: not an entry of the index: {line!r}. Run python -m pinned.symbols")
     return symbols
 
 
@@ -168,7 +168,7 @@ def difference(committed: str, installed: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the index, or check it; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m harness.pin", description="Index the pinned NeMo Gym's symbols.")
+    parser = argparse.ArgumentParser(prog="python -m pinned.symbols", description="Index NeMo Gym's symbols.")
     parser.add_argument("--check", action="store_true", help="fail when the committed index is not the install's")
     options = parser.parse_args(arguments)
     try:
@@ -183,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     committed = INDEX.read_text(encoding="utf-8") if INDEX.exists() else ""
     if committed != installed:
-        print(f"{name} is not the index of the installed NeMo Gym. Run python -m harness.pin", file=sys.stderr)
+        print(f"{name} is not the index of the installed NeMo Gym. Run python -m pinned.symbols", file=sys.stderr)
         print(difference(committed, installed), file=sys.stderr)
         return 1
     print(f"{name}: up to date")

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from harness.pin import pinned_version
+from pinned.symbols import pinned_version
 
 #: The exit status of a command that the harness refused: no command of NeMo Gym uses it.
 EXIT_CODE = 97
@@ -70,12 +70,15 @@ def _problems(argv: list[str]) -> list[str]:
     command, args, tokens = _parse(argv)
     if command is None:
         return []
-    from harness.consumers import gym_config
+    from harness.consumers.gym import gym_config
 
     files = _config_files(args, tokens)
     texts = {path: path.read_text(encoding="utf-8") for path in files}
     own = {path: text for path, text in texts.items() if not _ships_with_the_install(path)}
-    check = gym_config(command, texts.values(), keys_only=True)
+
+    def check(text: str) -> list[Any]:
+        return gym_config(text, command, texts.values(), keys_only=True)
+
     found = [f"{path.name}:{p.line}: {p.message}" for path, text in own.items() for p in check(text)]
     overrides = _overrides(tokens)
     return found + [f"on the command line: {p.message}" for p in (check(overrides) if overrides else [])]

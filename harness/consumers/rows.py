@@ -14,7 +14,7 @@ from nemo_gym.health.types import Finding, Verdict
 from nemo_gym.openai_utils import NeMoGymResponseCreateParamsNonStreaming
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from harness.strict import OPEN_MODELS
+from harness.consumers.strict import OPEN_MODELS
 
 #: Columns that hold statistics, named for the statistic and what it is of: ``mean/reward``.
 STATISTICS = {"patternProperties": {"^[a-z0-9_]+/": {"type": "number"}}}

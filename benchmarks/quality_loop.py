@@ -1,7 +1,7 @@
 """What the pages on data quality are measured against: one pass over the lines with `json.loads`.
 
 It is what many would write first: one process and dictionaries. It takes the options of the pages' scripts that
-`harness.bench_quality` gives, and writes the same rows.
+`benchmarks.quality` gives, and writes the same rows.
 """
 
 from __future__ import annotations

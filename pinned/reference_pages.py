@@ -1,4 +1,4 @@
-"""The reference pages as Markdown, from what `harness.reference_extract` finds and what is written by hand.
+"""The reference pages as Markdown, from what `pinned.reference_extract` finds and what is written by hand.
 
 Each server, class and command has a heading with an anchor, each field and flag a row with one:
 ``(server-mcqa)=``, ``[`num_repeats`]{#setting-rolloutcollectionconfig-num-repeats}``. The roles of
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import reference_asked
+from pinned import asking
 
 DATA = Path(__file__).resolve().parents[1] / "docs" / "_data"
 SERVERS = DATA / "servers.toml"
@@ -159,13 +159,13 @@ def read_rows(servers: Mapping[str, Data], path: Path = SERVERS) -> dict[str, Da
     return written
 
 
-def read_asked(servers: Mapping[str, Data], path: Path = reference_asked.ASKED) -> dict[str, Data]:
+def read_asked(servers: Mapping[str, Data], path: Path = asking.ASKED) -> dict[str, Data]:
     """What each resources server's ``/verify`` was found to need, or why it was not asked.
 
     Raises:
         ReferenceError: a server that the file lacks, or one that the install lacks.
     """
-    asked = reference_asked.read(path)
+    asked = asking.read(path)
     if differing := sorted(servers.keys() ^ asked.keys()):
         raise ReferenceError(
             f"{path.name}: {', '.join(differing)}: in the file or in the install, not in both. "
@@ -271,7 +271,7 @@ def _server(
         yield from _valid_row(asked)
 
 
-#: What leaving out a field does, as `reference_asked.effect` names it, and in the words of the page.
+#: What leaving out a field does, as `asking.effect` names it, and in the words of the page.
 _WITHOUT = {
     "HTTP 422": "refused with 422 without it",
     "HTTP 500": "crashes with 500 without it",
@@ -287,7 +287,7 @@ def _needs(asked: Data) -> str:
     for field, each in asked["needs"].items():
         inner = [other for other in asked["needs"] if other.startswith(f"{field}.")]
         if not inner:  # what holds others is needed because they are
-            each = each.replace(reference_asked.TO_NOTHING, "for *I do not know*")
+            each = each.replace(asking.TO_NOTHING, "for *I do not know*")
             effects.setdefault(_WITHOUT.get(each, f"{each} without it"), []).append(field)
     said = (
         f"{codes(names)} ({says if len(names) == 1 else re.sub(r'without it$', 'without them', says)})"

@@ -1,4 +1,4 @@
-"""Measure the harness, the site's build and the live NeMo Gym on this machine: ``python -m harness.bench``.
+"""Measure the harness, the site's build and the live NeMo Gym on this machine: ``python -m benchmarks.harness``.
 
 Each number stands beside its reference, measured in the same run, and its aim. Nothing here fails for being slow.
 ``--quick`` takes one measurement of each instead of the median of several.
@@ -250,7 +250,7 @@ def header() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the table; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m harness.bench", description="Measure the harness and the site.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.harness", description="Measure the harness.")
     parser.add_argument("--quick", action="store_true", help="measure each once")
     options = parser.parse_args(arguments)
     repetitions = 1 if options.quick else REPETITIONS
@@ -268,7 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
             except Unmeasured as error:
                 print(f"Not measured: {error}", flush=True)
     print("\nThe live NeMo Gym, beside the genuine `gym env start`", flush=True)
-    return subprocess.run([sys.executable, "-m", "harness.live.bench"], cwd=ROOT, check=False).returncode
+    return subprocess.run([sys.executable, "-m", "benchmarks.live"], cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What an installed NeMo Gym is made of: its resources servers, the settings that its programs read, its commands.
 
-Most of it is read from the sources and configurations of the install (`harness.reference_classes`), so that it works
+Most of it is read from the sources and configurations of the install (`pinned.reference_classes`), so that it works
 for other releases than the pinned one too. What comes out is plain: dictionaries, lists and text, in an order that
 does not depend on the machine.
 """
@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.reference_classes import (
+from pinned.reference_classes import (
     KINDS,
     READERS,
     Data,

@@ -1,0 +1,64 @@
+"""Who reads a configuration or data file: one entry for each, in `CONSUMERS`.
+
+A YAML, JSON or JSONL block names its consumer. The table says in which environment the consumer's own classes are
+installed, and which function asks them; importing it needs none of them. `problems` runs in that environment.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from harness.consumers.commands import COMMAND_CONFIGS
+
+GYM = "harness.consumers.gym:"
+ROWS = "harness.consumers.rows:"
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """What reads a text.
+
+    Attributes:
+        function: ``module:function``, called with the text and the ``arguments``; it returns what is wrong, as a list
+            of `harness.consumers.strict.Problem`.
+        arguments: what it gets after the text.
+        environment: the name, in `harness.environments`, of where it runs.
+    """
+
+    function: str
+    arguments: tuple[str, ...] = ()
+    environment: str = "tests"
+
+
+def _rows(annotation: str) -> Consumer:
+    return Consumer(GYM + "rows", (ROWS + annotation,))
+
+
+#: Every consumer that a block may name.
+CONSUMERS: dict[str, Consumer] = {
+    **{f"gym {command}": Consumer(GYM + "gym_config", (command,)) for command in COMMAND_CONFIGS},
+    "task row": _rows("TaskRow"),
+    "materialized input": _rows("MaterializedInput"),
+    "rollout row": _rows("RolloutRow"),
+    "failure row": _rows("FailureRow"),
+    "aggregate metrics": _rows("AggregateMetricsFile"),
+    "reward profile": _rows("RewardProfile"),
+    "repeat metrics": _rows("RepeatMetricsFile"),
+    "quality summary": _rows("QualitySummary"),
+    "rollout verdict": _rows("RolloutVerdict"),
+    "SFT row": _rows("SFTRow"),
+    "preference pair": _rows("PreferencePair"),
+    "RL row": _rows("RLRow"),
+    "prompt config": Consumer(GYM + "document", ("nemo_gym.prompt:PromptConfig",)),
+    "json": Consumer(GYM + "plain_json"),
+    "NeMo RL": Consumer("harness.consumers.nemo_rl:problems"),
+}
+
+
+def problems(name: str, text: str) -> list[tuple[int, str]]:
+    """What the consumer ``name`` has against ``text``: pairs of a line, from 1, and a message, by line."""
+    consumer = CONSUMERS[name]
+    module, _, function = consumer.function.partition(":")
+    found = getattr(importlib.import_module(module), function)(text, *consumer.arguments)
+    return sorted({(problem.line, problem.message) for problem in found})

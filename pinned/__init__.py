@@ -1,0 +1,1 @@
+"""What is generated from the pinned NeMo Gym, and what another release would change."""
