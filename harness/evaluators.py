@@ -1,7 +1,8 @@
 """Judge a block: one entry for each language, in `LANGUAGES`.
 
-An evaluator takes the page's session and a block and returns its verdict. It raises `Failure` when a reader who
-does what the page says would not get what the page says.
+An evaluator takes the page's session, a block, and what the block right above it printed. It returns its verdict, with
+what the block printed itself. It raises `Failure` when a reader who does what the page says would not get what the page
+says.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from harness.installs import check_install, is_install
 from harness.session import NETWORK_MESSAGE, PageSession
 from harness.shell import Result, Timeout
 from harness.update import Edit
-from harness.verdict import EXECUTED, SHOWN, VALIDATED, Failure, Verdict
+from harness.verdict import EXECUTED, SHOWN, VALIDATED, Failure, Printed, Verdict
 
-Evaluator = Callable[[PageSession, Block], Verdict]
+Evaluator = Callable[[PageSession, Block, Printed | None], Verdict]
 
 
 def look(block: Block) -> None:
@@ -45,8 +46,13 @@ def look(block: Block) -> None:
         raise Failure(what + "; or show the block with `:shown: <reason>`", block.line)
 
 
-def judge(session: PageSession, block: Block) -> Verdict:
+def evaluate(session: PageSession, block: Block, above: Printed | None) -> Verdict:
     """The verdict on one block of the session's page, after those above it.
+
+    Args:
+        session: the page, as the blocks above have left it.
+        block: the block.
+        above: what the block right above it printed, if that is one under which an output block may stand.
 
     Raises:
         Failure: with the page's line and what to do.
@@ -57,10 +63,8 @@ def judge(session: PageSession, block: Block) -> Verdict:
     if (condition := block.option("when")) and not session.host.follows(condition):
         return Verdict(SHOWN, "for another reader", f"for {condition}")
     session.judged.append(block)
-    if block.language != "output":
-        session.printed = None  # an output block shows what the block right above it printed
     try:
-        return LANGUAGES[block.language](session, block)
+        return LANGUAGES[block.language](session, block, above)
     finally:
         # Also where it failed for another reason: one of these is the cause.
         session.refuse_ignored()
@@ -71,7 +75,7 @@ def judge(session: PageSession, block: Block) -> Verdict:
 # ----------------------------------------------------------------------------------------------- Python
 
 
-def run_python(session: PageSession, block: Block) -> Verdict:
+def run_python(session: PageSession, block: Block, above: Printed | None) -> Verdict:
     """Run it in the page's process, or save it as the file that it shows and see that a later block uses it."""
     if name := block.option("file"):
         session.write(name, block)
@@ -93,12 +97,16 @@ def run_python(session: PageSession, block: Block) -> Verdict:
         printed = "\n".join(filter(None, [printed, answer["error"].strip().split("\n")[-1]]))
     elif wanted:
         raise Failure(f"expected it to raise {wanted} (`:fails:`), but it did not")
-    _hand_on(session, block, printed)
-    return Verdict(EXECUTED, "ran in the page's Python process" + (f" and raised {wanted}, as said" if wanted else ""))
+    how = "ran in the page's Python process" + (f" and raised {wanted}, as said" if wanted else "")
+    return Verdict(EXECUTED, how, printed=_printed(session, block, printed))
 
 
-def _hand_on(session: PageSession, block: Block, printed: str) -> None:
-    """Keep what was printed for the output block that follows; without one, the reader would not expect it."""
+def _printed(session: PageSession, block: Block, printed: str) -> Printed:
+    """What was printed, for the output block that follows.
+
+    Raises:
+        Failure: none follows, so that the reader would not expect it.
+    """
     blocks = session.page.blocks
     following = blocks[blocks.index(block) + 1 :]
     if printed and not (following and following[0].language == "output"):
@@ -109,17 +117,15 @@ def _hand_on(session: PageSession, block: Block, printed: str) -> None:
             + _indent(shown),
             edits=[Edit(block.end + 1, block.end + 1, "\n" + shown, block.end)],
         )
-    session.printed, session.printed_by = printed, block
+    return Printed(printed, block)
 
 
-def compare_output(session: PageSession, block: Block) -> Verdict:
+def compare_output(session: PageSession, block: Block, above: Printed | None) -> Verdict:
     """Hold an output block against what the block above it printed."""
-    if session.printed is None:
+    if above is None:
         raise Failure("an output block, but the block above it is none that prints")
-    printed, by = session.printed, session.printed_by
-    session.printed = None
-    _compare(block.source, printed, block.source_line, block)
-    return Verdict(EXECUTED, f"is what the block on line {by.line} printed")
+    _compare(block.source, above.text, block.source_line, block)
+    return Verdict(EXECUTED, f"is what the block on line {above.by.line} printed")
 
 
 def _compare(want: str, got: str, line: int, block: Block) -> None:
@@ -136,7 +142,7 @@ def _compare(want: str, got: str, line: int, block: Block) -> None:
 # ---------------------------------------------------------------------------------------------- console
 
 
-def run_console(session: PageSession, block: Block) -> Verdict:
+def run_console(session: PageSession, block: Block, above: Printed | None) -> Verdict:
     """Run every command in the page's shell, in order, and hold its output against the lines under it."""
     commands = commands_of(block)
     if not commands:
@@ -208,21 +214,20 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
         raise Failure(f"the expected output is too broad: {broad[1]}", command.output_line + broad[0] - 1)
     terminal = session.terminal(block.option("terminal"), command.text, command.line)
     try:
-        ready = terminal.wait_until(lambda output: could_still_match(command.output, output), session.host.timeout / 2)
+        terminal.wait(lambda output: could_still_match(command.output, output), session.host.timeout / 2)
     except Timeout as error:
         found = difference(command.output, str(error))
         raise Failure(f"it never printed what the page shows under it.\n{found}", command.output_line) from None
-    if not ready:
+    if not terminal.ready:
         raise Failure(
             f"`{_short(command.text)}` ended (exit status {terminal.process.returncode}) instead of staying "
             f"ready:\n{_indent(_tail(terminal.output))}",
             command.line,
         )
-    terminal.ready = True
     return Verdict(EXECUTED, "runs in a terminal of its own while the page is followed")
 
 
-def run_bash(session: PageSession, block: Block) -> Verdict:
+def run_bash(session: PageSession, block: Block, above: Printed | None) -> Verdict:
     """Run it in the page's shell, or save it as the script that it shows and see that a later block uses it."""
     if name := block.option("file"):
         session.write(name, block)
@@ -235,14 +240,14 @@ def run_bash(session: PageSession, block: Block) -> Verdict:
     if result.status != int(block.option("fails") or 0):
         raise Failure(f"it exited with {result.status}:\n{_indent(_tail(result.output))}")
     _refuse_failed_parts(result, block.source, block.source_line)
-    _hand_on(session, block, normalise(result.output))
-    return Verdict(EXECUTED, "ran in the page's shell")
+    printed = _printed(session, block, normalise(result.output))
+    return Verdict(EXECUTED, "ran in the page's shell", printed=printed)
 
 
 # ------------------------------------------------------------------------------------------------- data
 
 
-def consume(session: PageSession, block: Block) -> Verdict:
+def consume(session: PageSession, block: Block, above: Printed | None) -> Verdict:
     """Save a file, and give it, or a fragment of one, to the consumer that the block names."""
     name, whole = block.option("file"), block.option("part-of")
     if whole and whole not in session.files:
@@ -286,7 +291,7 @@ def _merged(path: Path, fragment: str) -> str:
     return yaml.safe_dump(merge(whole, yaml.safe_load(fragment)), sort_keys=False)
 
 
-def only_shown(session: PageSession, block: Block) -> Verdict:
+def only_shown(session: PageSession, block: Block, above: Printed | None) -> Verdict:
     """Text that nothing made: it needs a reason that the reader sees."""
     raise Failure("a text block is no output of anything: make it an `output` block, or give it `:shown: <reason>`")
 

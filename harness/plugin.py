@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ class Documentation:
         for row in document.text.split("\n"):
             starts.append(starts[-1] + len(row) + 1)
         for block in blocks:
-            yield Region(starts[block.line - 1], starts[block.end] - 1, block, self.judge_block)
+            yield Region(starts[block.line - 1], starts[block.end] - 1, block, self.check_block)
         if blocks:
             yield Region(len(document.text), len(document.text), page, self.end_of_page)
 
@@ -123,21 +123,25 @@ class Documentation:
             self.site.check(page)
             for block in page.blocks:
                 look(block)
+            if page.blocks:
+                self.run_of(example).begin()
 
         return _message(page, example.line, checked)
 
-    def judge_block(self, example: Example) -> str | None:
+    def check_block(self, example: Example) -> str | None:
+        """What a block comes to; its record goes with the report of its test."""
         run, block = self.run_of(example), example.parsed
+        if run.failed_at == 0:
+            pytest.skip("the page cannot be begun, as its first test says")
         if run.failed_at is not None:
             pytest.skip(f"the block on line {run.failed_at} failed, and this one comes after it")
 
         def judged() -> None:
-            run.judge(block)
+            came = run.judge(block)
+            example.record = came.record
+            came.pass_on()
 
-        try:
-            return _message(run.page, block.line, judged)
-        finally:
-            example.record = next((row for row in run.records if row["line"] == block.line), None)
+        return _message(run.page, block.line, judged)
 
     def end_of_page(self, example: Example) -> str | None:
         run = self.run_of(example)
@@ -235,10 +239,10 @@ class Documentation:
             items.sort(key=lambda item: order[item.parent])
 
 
-def _message(page: Page, line: int, judge: Any) -> str | None:
-    """Run a judgement; what it fails with, headed by the page and line at fault."""
+def _message(page: Page, line: int, check: Callable[[], None]) -> str | None:
+    """Run a check; what it fails with, headed by the page and line at fault."""
     try:
-        judge()
+        check()
     except Failure as failure:
         return f"{page.label}:{failure.line or line}: {failure.message}"
     return None

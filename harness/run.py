@@ -13,11 +13,11 @@ from typing import Any
 from harness import ledger
 from harness.blocks import Block, BlockError
 from harness.cache import Cache, Passed
-from harness.evaluators import LANGUAGES, consume, judge, look
+from harness.evaluators import LANGUAGES, consume, evaluate, look
 from harness.pages import Page, all_pages, upstream
-from harness.session import Host, PageSession
+from harness.session import Host, PageSession, Start
 from harness.update import Edit, apply
-from harness.verdict import ELSEWHERE, FAILED, Failure
+from harness.verdict import ELSEWHERE, FAILED, Failure, Printed, Verdict
 
 #: Pictures that a page's snippets draw; the site shows a committed copy, which must be the same.
 DRAWN = frozenset({".svg", ".png"})
@@ -33,8 +33,9 @@ class Runner:
         docs: the site's source directory.
         host: what the pages share.
         cache: pages that passed before.
-        use_cache: whether they count.
+        use_cache: whether those of earlier runs count.
         update: rewrite expected outputs and drawn pictures instead of failing on them.
+        passed: the cache's keys of the pages that have passed in this run.
     """
 
     docs: Path
@@ -42,10 +43,26 @@ class Runner:
     cache: Cache
     use_cache: bool = True
     update: bool = False
+    passed: set[str] = field(default_factory=set)
 
     def start(self, page: Page) -> PageRun:
         """A run of ``page``, nothing of it judged yet."""
-        return PageRun(page, self, self.cache.passed(page) if self.use_cache else None)
+        return PageRun(page, self, self.cache.passed(page) if self.counts(page) else None)
+
+    def counts(self, page: Page) -> bool:
+        """Whether what the cache has of a page counts: one that has passed in this run is not followed again."""
+        if self.use_cache:
+            return True
+        try:
+            return self.cache.key(page) in self.passed
+        except Failure:  # it cannot be followed
+            return False
+
+    def keep(self, run: PageRun) -> None:
+        """Keep a page that passed; its files too, where other pages start from it."""
+        files = run.session.directory if run.session and run.page.name in self.starting_points else None
+        self.cache.keep(run.page, Passed(run.date, run.records), files)
+        self.passed.add(self.cache.key(run.page))
 
     @cached_property
     def starting_points(self) -> frozenset[str]:
@@ -62,11 +79,12 @@ class Runner:
         if not chain:
             return None
         before = chain[0]
-        kept = self.cache.files(before) if self.use_cache else None
+        kept = self.cache.files(before) if self.counts(before) else None
         if kept is not None:
             return kept
         run = PageRun(before, self, None)
         try:
+            run.begin()
             run.judge_all()
         except Failure as failure:
             place = f"{before.label}:{failure.line or run.failed_at or 1}"
@@ -76,9 +94,34 @@ class Runner:
         return run.session.directory
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a block came to: the ledger's record of it, and the failure, if it would mislead a reader."""
+
+    record: dict[str, Any]
+    failure: Failure | None = None
+
+    def pass_on(self) -> None:
+        """Raise the failure, if there is one."""
+        if self.failure is not None:
+            raise self.failure
+
+
 @dataclass
 class PageRun:
-    """One run of one page. ``known`` is what it came to before, if it passed just as it is."""
+    """One run of one page.
+
+    Attributes:
+        page: the page.
+        runner: how pages are run.
+        known: what it came to before, if it passed just as it is; its blocks are then not judged again.
+        records: the ledger's records of the blocks that have been judged.
+        failed_at: the line of the block that failed, 0 where the page could not be begun; no later block is judged.
+        edits: what ``--update`` will change in the page.
+        printed: what the last block that was judged printed, if an output block may stand under it.
+        session: what the blocks so far have left; None before the run has begun.
+        started: when the run was made, as the ledger writes it.
+    """
 
     page: Page
     runner: Runner
@@ -86,8 +129,9 @@ class PageRun:
     records: list[dict[str, Any]] = field(default_factory=list)
     failed_at: int | None = None
     edits: list[Edit] = field(default_factory=list)
+    printed: Printed | None = None
+    session: PageSession | None = None
     started: str = field(default_factory=ledger.now)
-    _session: PageSession | None = None
 
     @property
     def date(self) -> str:
@@ -103,71 +147,81 @@ class PageRun:
             return False
         return any(LANGUAGES.get(block.language) is consume or _COMMAND.search(block.source) for block in blocks)
 
-    @property
-    def session(self) -> PageSession:
-        """The page's session, begun when its first block is judged."""
-        if self._session is None:
-            self._session = PageSession(self.page, self.runner.host, self.runner.files_before(self.page))
-        return self._session
+    def begin(self, files: Path | None = None) -> None:
+        """Begin the page's session, unless it has begun or the page's verdicts are known.
 
-    def judge(self, block: Block) -> dict[str, Any]:
-        """The ledger's record of one block.
+        Args:
+            files: those that the page starts from; None stands for what the page before it leaves, which is followed
+                now where that is to be done.
 
         Raises:
-            Failure: the block would mislead a reader.
+            Failure: the page before it does not exist, or fails.
+        """
+        if self.session is None and self.known is None:
+            self.failed_at = 0  # until it has begun, whatever is raised
+            start = Start(files or self.runner.files_before(self.page))
+            self.session = PageSession(self.page, self.runner.host, start)
+            self.failed_at = None
+
+    def judge(self, block: Block) -> Judged:
+        """What one block comes to; the blocks above it that a run has not selected are judged first.
+
+        Raises:
+            Failure: the page cannot be begun, or a block above fails.
         """
         if self.known is not None:
             record = next(record for record in self.known.records if record["line"] == block.line)
             self.records.append(record)
-            return record
+            return Judged(record)
         if (known := self._record_of(block)) is not None:
-            return known
+            return Judged(known)
+        self.begin()
         blocks = self.page.blocks
-        for above in blocks[: blocks.index(block)]:  # also where a run has selected only some of them
+        for above in blocks[: blocks.index(block)]:
             if self._record_of(above) is None:
-                try:
-                    self.judge(above)
-                except Failure as failure:
-                    failure.line = failure.line or above.line
-                    raise
+                self.judge(above).pass_on()
+        return self._judge(block)
+
+    def _judge(self, block: Block) -> Judged:
         started = time.perf_counter()
-        kind, how, reason = FAILED, "the harness could not judge it", None
         self.failed_at = block.line  # until it has passed, whatever is raised
+        failure = None
         try:
-            verdict = judge(self.session, block)
-            kind, how, reason = verdict.kind, verdict.how, verdict.reason
+            verdict = evaluate(self.session, block, self.printed)
+        except Failure as error:
+            error.line = error.line or block.line
+            failure, verdict = error, Verdict(FAILED, error.message.split("\n")[0], error.message)
+            if error.edits and self.runner.update:
+                failure = None
+                self.edits += error.edits
+        self.printed = verdict.printed
+        if failure is None:
             self.failed_at = None
-        except Failure as failure:
-            how, reason = failure.message.split("\n")[0], failure.message
-            if not (failure.edits and self.runner.update):
-                raise
-            self.edits += failure.edits
-            self.failed_at = None
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            record = {
-                "line": block.line,
-                "end": block.end,
-                "language": block.language,
-                "verdict": kind,
-                "how": how,
-                "reason": reason,
-                "seconds": round(time.perf_counter() - started, 4),
-            }
-            self.records.append(record)
-        return record
+        record = {
+            "line": block.line,
+            "end": block.end,
+            "language": block.language,
+            "verdict": verdict.kind,
+            "how": verdict.how,
+            "reason": verdict.reason,
+            "seconds": round(time.perf_counter() - started, 4),
+        }
+        self.records.append(record)
+        return Judged(record, failure)
 
     def _record_of(self, block: Block) -> dict[str, Any] | None:
         return next((record for record in self.records if record["line"] == block.line), None)
 
     def judge_all(self) -> None:
-        """Judge every block of the page, and its end."""
+        """Judge every block of the page, and its end.
+
+        Raises:
+            Failure: the first that would mislead a reader.
+        """
         for block in self.page.blocks:
             look(block)
         for block in self.page.blocks:
-            self.judge(block)
+            self.judge(block).pass_on()
         self.finish()
 
     def finish(self) -> None:
@@ -178,13 +232,12 @@ class PageRun:
         """
         if self.known is not None or self.failed_at is not None:
             return
-        if self.page.blocks:
+        if self.session is not None:
             self._check_pictures()
             self.session.settle()
             self.session.refuse_network()
         if len(self.records) == len(self.page.blocks) and not self.edits:
-            files = self.session.directory if self.page.name in self.runner.starting_points else None
-            self.runner.cache.keep(self.page, Passed(self.date, self.records), files)
+            self.runner.keep(self)
 
     def rewrite(self) -> None:
         """Put what was printed in place of what the page says (``--update``)."""
@@ -210,5 +263,5 @@ class PageRun:
 
     def close(self) -> None:
         """End what the page started."""
-        if self._session is not None:
-            self._session.close()
+        if self.session is not None:
+            self.session.close()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,21 @@ SETTLE_SECONDS = 5.0
 
 #: What a page's processes see of the environment: a reader's secrets and settings stay out.
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a page starts from.
+
+    Attributes:
+        files: those that the page before it left: their folder, or the archive that a reader downloads.
+        home: the home that the page before it left, where a reader goes on in it.
+        servers: a home that has the environments of the first servers, which the reader shares.
+    """
+
+    files: Path | None = None
+    home: Path | None = None
+    servers: Path | None = None
 
 
 class Host:
@@ -73,14 +89,14 @@ class Host:
         """The environment of a page's processes: NeMo Gym's commands in it are the live one's."""
         return self.environment | self.gym.env()
 
-    def begin(self, page: Page, starting_files: Path | None) -> tuple[Path, Path]:
-        """Make the folder in which a page is followed, with ``starting_files`` in it, and one for its logs."""
+    def begin(self, page: Page, start: Start) -> tuple[Path, Path]:
+        """Make the folder in which a page is followed, with the files that it starts from, and one for its logs."""
         base = self.build / "pages" / page.name
         shutil.rmtree(base, ignore_errors=True)
         directory, logs = base / "work", base / "logs"
         logs.mkdir(parents=True)
-        if starting_files is not None:
-            shutil.copytree(starting_files, directory)
+        if start.files is not None:
+            shutil.copytree(start.files, directory)
         else:
             directory.mkdir()
         return directory, logs
@@ -142,20 +158,23 @@ def holds(condition: str, python: str) -> bool:
 class PageSession:
     """A page as it is followed from its top: the state that one block leaves to the next.
 
+    Args:
+        page: the page.
+        host: where it is followed.
+        start: what it starts from.
+
     Attributes:
         directory: where the page's commands run and its files are written.
-        printed: what the last block printed and no output block has yet shown; None when nothing can follow.
+        judged: its blocks that have been judged, up to the one at hand.
     """
 
-    def __init__(self, page: Page, host: Host, starting_files: Path | None = None) -> None:
+    def __init__(self, page: Page, host: Host, start: Start) -> None:
         self.page = page
         self.host = host
-        self.directory, self.logs = host.begin(page, starting_files)
+        self.directory, self.logs = host.begin(page, start)
         for path in page.downloads:
             if path.is_file():
                 shutil.copy2(path, self.directory)
-        self.printed: str | None = None
-        self.printed_by: Block | None = None
         self.files: dict[str, Block] = {}
         self.judged: list[Block] = []
         self._worker: PythonWorker | None = None
@@ -205,8 +224,7 @@ class PageSession:
         environment = self.environment
         if self.host.genuine and self._shell:  # the reader activates the environment there too
             environment = self._shell_state()[1]
-        started = Terminal(command, self.directory, environment, log, self._screen(log))
-        started.name, started.line = name, line
+        started = Terminal(command, self.directory, environment, log, self._screen(log), name, line)
         self.terminals.append(started)
         return started
 

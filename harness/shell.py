@@ -12,7 +12,7 @@ import subprocess
 import termios
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,9 +198,17 @@ _CUT_SHORT = 128 + signal.SIGPIPE
 class Terminal:
     """A terminal of its own in which one command stays running, such as a server.
 
-    With a ``screen`` it is a real one; without, what the command prints goes to ``log``. ``name`` and ``line``
-    are the terminal's and the command's on their page, where they have one; ``ready`` is set once it has printed what
-    the page shows.
+    Args:
+        command: the command.
+        directory: where it starts.
+        environment: its whole environment.
+        log: the file that takes what it prints.
+        screen: the terminal whose log that is; without one, the command writes to the file and reads nothing.
+        name: what the page calls the terminal.
+        line: the command's line on the page.
+
+    Attributes:
+        ready: whether it has printed what `wait` waited for.
     """
 
     def __init__(
@@ -210,10 +218,12 @@ class Terminal:
         environment: Mapping[str, str],
         log: Path,
         screen: Screen | None = None,
+        name: str | None = None,
+        line: int | None = None,
     ) -> None:
         self.command = command
-        self.name: str | None = None
-        self.line: int | None = None
+        self.name = name
+        self.line = line
         self.ready = False
         self.log = log
         self.screen = screen
@@ -237,8 +247,8 @@ class Terminal:
             self.screen.drain()
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def wait_until(self, ready, timeout: float) -> bool:
-        """Wait until ``ready(output)`` holds; False when the command has ended without it.
+    def wait(self, until: Callable[[str], bool], timeout: float) -> None:
+        """Wait until ``until`` holds of what the command has printed, or it has ended.
 
         Raises:
             Timeout: neither came within ``timeout`` seconds.
@@ -246,10 +256,9 @@ class Terminal:
         deadline = time.monotonic() + timeout
         while True:
             ended = self.process.poll() is not None
-            if ready(self.output):
-                return True
-            if ended:
-                return False
+            self.ready = until(self.output)
+            if self.ready or ended:
+                return
             if time.monotonic() > deadline:
                 raise Timeout(self.output)
             time.sleep(0.02 if self.screen is None else 0.25)  # a genuine start takes long, and prints much

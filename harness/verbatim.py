@@ -34,9 +34,9 @@ from typing import Any
 from harness import ledger
 from harness.blocks import BlockError
 from harness.cache import digest_of
-from harness.evaluators import judge
+from harness.evaluators import evaluate
 from harness.pages import Page, all_pages, page_at, upstream
-from harness.session import PASSED_ON, Host, PageSession, holds
+from harness.session import PASSED_ON, Host, PageSession, Start, holds
 from harness.shell import variables_of
 from harness.verdict import SHOWN, Failure
 
@@ -137,20 +137,15 @@ class Reader(Host):
         super().__init__(build)
         self.home = home
         self.folder = self.home / FOLDER
-        self.start: Path | None = None
-        self.servers: Path | None = None
         self.branch: list[str] = []
 
-    def begin(self, page: Page, starting_files: Path | None) -> tuple[Path, Path]:
-        """Give the reader the home that ``start`` holds, an empty one without it, and put files into the folder.
-
-        The environments of servers that are there already are those of the home ``servers``.
-        """
+    def begin(self, page: Page, start: Start) -> tuple[Path, Path]:
+        """Give the reader a home as it is at the page's start, and in its folder the files that they downloaded."""
         shutil.rmtree(self.home, ignore_errors=True)
-        if self.start is not None:
-            clone(self.start, self.home)
-        if self.servers is not None and (self.servers / SERVER_ENVIRONMENTS).is_dir():
-            clone(self.servers, self.home, SERVER_ENVIRONMENTS)
+        if start.home is not None:
+            clone(start.home, self.home)
+        if start.servers is not None and (start.servers / SERVER_ENVIRONMENTS).is_dir():
+            clone(start.servers, self.home, SERVER_ENVIRONMENTS)
         self.folder.mkdir(parents=True, exist_ok=True)
         programs = self.home / ".local" / "bin"
         programs.mkdir(parents=True, exist_ok=True)
@@ -158,8 +153,8 @@ class Reader(Host):
             found = shutil.which(name)
             if found and not (programs / name).exists():
                 shutil.copy2(found, programs)
-        if starting_files is not None:
-            with zipfile.ZipFile(starting_files) as archive:
+        if start.files is not None:
+            with zipfile.ZipFile(start.files) as archive:
                 archive.extractall(self.folder)
         self.branch = []
         logs = self.build / "logs" / page.name
@@ -327,12 +322,12 @@ class Verbatim:
         if known and not again and (self._left(step.page).is_dir() or not self.is_a_start(step.page)):
             return known
         page, before = self.page(step.page), self.before(step)
-        start = self._home_after(before) if before else None
+        home = self._home_after(before) if before else None
         # Whoever goes on to another page has made the first rollouts, and has these servers from there.
-        servers = before == SETUP and page.name != FIRST_ROLLOUTS and FIRST_ROLLOUTS in self.pages
-        self.reader.servers = self._home_after(FIRST_ROLLOUTS) if servers else None
-        self.reader.start = start
-        record = self._follow(step, page, before)
+        shares = before == SETUP and page.name != FIRST_ROLLOUTS and FIRST_ROLLOUTS in self.pages
+        servers = self._home_after(FIRST_ROLLOUTS) if shares else None
+        files = self._files(page) if step.inside else None
+        record = self._follow(step, page, before, Start(files, home, servers))
         path = self._record(page.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
@@ -349,7 +344,7 @@ class Verbatim:
             raise Failure(f"it starts from {name}, which fails: {came.failure}", 1)
         return self._left(name)
 
-    def _follow(self, step: Step, page: Page, before: str | None) -> Followed:
+    def _follow(self, step: Step, page: Page, before: str | None, start: Start) -> Followed:
         record = Followed(
             page=page.name,
             snippets=page.snippets_digest,
@@ -359,14 +354,15 @@ class Verbatim:
             platform=f"{platform.system()} {platform.machine()}",
             total=len(page.blocks),
         )
-        files = self._files(page) if step.inside else None
         started = time.monotonic()
-        line = 1
-        session = PageSession(page, self.reader, files)
+        line, printed = 1, None
+        session = PageSession(page, self.reader, start)
         try:
             for block in page.blocks:
                 line = block.line
-                record.followed += judge(session, block).kind != SHOWN
+                verdict = evaluate(session, block, printed)
+                printed = verdict.printed
+                record.followed += verdict.kind != SHOWN
         except Failure as failure:
             record.failure = f"{page.label}:{failure.line or line}: {failure.message}"
         except (OSError, BlockError) as error:

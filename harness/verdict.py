@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness.blocks import Block
 from harness.update import Edit
 
 #: How the message of a failure begins that is one of a page before this one.
@@ -13,16 +14,26 @@ EXECUTED, VALIDATED, SHOWN, FAILED = "executed", "validated", "shown", "failed"
 
 
 @dataclass(frozen=True)
+class Printed:
+    """What a block printed, as an output block under it would show it."""
+
+    text: str
+    by: Block
+
+
+@dataclass(frozen=True)
 class Verdict:
     """A block's verdict.
 
     ``kind`` is executed (it ran), validated (its consumer's own class, parser or configuration system took it) or
-    shown (neither, for the ``reason`` that the reader sees). ``how`` says in a few words what was done.
+    shown (neither, for the ``reason`` that the reader sees). ``how`` says in a few words what was done. ``printed`` is
+    what the block printed, if it is one under which an output block may stand.
     """
 
     kind: str
     how: str
     reason: str | None = None
+    printed: Printed | None = None
 
 
 class Failure(Exception):

@@ -80,8 +80,8 @@ class Server:
     pipes: tuple[int, ...]
 
 
-class Zygote:
-    """The loop. ``listener`` is the bound socket, ``lifeline`` a descriptor whose end ends everything."""
+class ForkServer:
+    """The zygote's loop. ``listener`` is the bound socket, ``lifeline`` a descriptor whose end ends everything."""
 
     def __init__(self, listener: socket.socket, lifeline: int, root: str, search_path: list[str]) -> None:
         self.listener = listener
@@ -349,7 +349,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     search_path = [entry for entry in sys.path if entry not in ("", os.getcwd(), root)]
-    Zygote(listener, 0, root, search_path).loop()
+    ForkServer(listener, 0, root, search_path).loop()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,11 @@ def follow(runner: Runner, name: str = "page") -> PageRun:
     return run
 
 
+def another_run(runner: Runner, use_cache: bool = True) -> Runner:
+    """A later run over the same pages."""
+    return Runner(runner.docs, runner.host, runner.cache, use_cache)
+
+
 def was_judged(runner: Runner, name: str = "page") -> bool:
     return follow(runner, name).known is None
 
@@ -91,9 +96,39 @@ def test_files_that_were_kept_are_used(runner):
     write(runner, "second", SECOND.replace("1 2 3\n```", "other\n```"))
     follow(runner, "second")
     assert (kept / "out/rows.txt").read_text(encoding="utf-8") == "other"  # a page changes its own copy
-    runner.use_cache = False
     with pytest.raises(Failure, match=r"\+1 2 3"):
+        follow(another_run(runner, use_cache=False), "second")
+
+
+@pytest.mark.parametrize("order", [["first/page", "second", "third"], ["third", "second", "first/page"]])
+def test_a_run_without_the_cache_follows_each_page_once(runner, tmp_path, order):
+    seen = tmp_path / "seen"
+    noted = FIRST.replace(
+        "import os\n", f"import os\n\nwith open({str(seen)!r}, 'a') as seen:\n    _ = seen.write('1')\n"
+    )
+    for name, text in {"first/page": noted, "second": SECOND, "third": THIRD}.items():
+        write(runner, name, text)
+    for _ in range(2):
+        later = another_run(runner, use_cache=False)
+        for name in order:
+            follow(later, name)
+    assert seen.read_text(encoding="utf-8") == "11", "once in each run"
+
+
+def test_a_page_that_changed_during_a_run_without_the_cache_is_followed_again(runner):
+    write(runner, "first/page", FIRST)
+    write(runner, "second", SECOND)
+    runner.use_cache = False
+    follow(runner, "second")
+    write(runner, "first/page", FIRST.replace("1 2 3", "3 2 1"))
+    with pytest.raises(Failure, match=r"\+3 2 1"):
         follow(runner, "second")
+
+
+def test_a_page_without_blocks_leaves_an_empty_folder(runner):
+    write(runner, "first/page", page("Words.\n"))
+    write(runner, "second", page("```console\n$ ls | wc -l\n0\n```\n", "first/page"))
+    follow(runner, "second")
 
 
 def test_a_page_that_starts_nothing_keeps_no_files(runner):
@@ -105,9 +140,8 @@ def test_a_page_that_starts_nothing_keeps_no_files(runner):
 def test_a_page_that_others_come_to_start_from_is_followed_again_for_its_files(runner):
     write(runner, "first/page", FIRST)
     follow(runner, "first/page")
-    later = Runner(runner.docs, runner.host, runner.cache)
     write(runner, "second", SECOND)
-    follow(later, "second")
+    follow(another_run(runner), "second")
 
 
 def test_a_changed_page_changes_the_key_of_those_after_it(runner):
@@ -239,8 +273,7 @@ def test_a_change_of_what_judges_runs_a_page_again_and_of_nothing_else(counted, 
 
 
 def test_without_the_cache_every_page_is_run(counted):
-    counted.use_cache = False
-    assert was_judged(counted)
+    assert was_judged(another_run(counted, use_cache=False))
 
 
 def test_a_broken_entry_of_the_cache_counts_for_nothing(counted):
@@ -397,7 +430,7 @@ def update(runner: Runner, name: str = "page") -> PageRun:
     run = updating.start(page_at(runner.docs, name))
     try:
         for block in run.page.blocks:
-            run.judge(block)
+            run.judge(block).pass_on()
         run.rewrite()
         run.finish()
     finally:
