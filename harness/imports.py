@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,12 @@ def used_by(programs: Iterable[Path], root: Path = ROOT) -> set[Path]:
     return found
 
 
-def _uses(path: Path, root: Path) -> Iterator[Path]:
+@cache
+def _uses(path: Path, root: Path) -> tuple[Path, ...]:
+    return tuple(_uses_of(path, root))
+
+
+def _uses_of(path: Path, root: Path) -> Iterator[Path]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError:  # whoever runs it will hear of it

@@ -53,7 +53,10 @@ class Documentation:
             config.option.dist = "loadfile"  # the blocks of a page belong together
         # Each process has a namespace of its own, so that the fixed ports on pages of two workers do not meet.
         self.network = isolation.isolate()
-        self.site = Site(self.docs, self.build / "sphinx" / self.worker)
+        self.pages: dict[str, Page] = {}
+        self.site = Site(
+            self.docs, self.build / "sphinx" / self.worker, lambda: [page.name for page in self.pages.values()]
+        )
         self.runner = Runner(
             self.docs,
             Host(self.build if self.worker == "main" else self.build / self.worker),
@@ -61,7 +64,6 @@ class Documentation:
             use_cache=not (config.getoption("--no-cache") or config.getoption("--update")),
             update=config.getoption("--update"),
         )
-        self.pages: dict[str, Page] = {}
         self.runs: dict[str, PageRun] = {}
         self.records: dict[str, dict[str, Any]] = {}
         self.passed: Counter[str] = Counter()
@@ -212,8 +214,12 @@ class Documentation:
         """Leave the files of each page from which others start as an archive, which the site offers to readers."""
         for page in {page_at(self.docs, page.starts_from) for page in pages if page.starts_from}:
             files = self.runner.cache.files(page) if page.path.is_file() else None
-            if files is not None:
-                shutil.make_archive(str(self.build / "chains" / page.name), "zip", files)
+            archive = self.build / "chains" / f"{page.name}.zip"
+            packed = archive.with_suffix(".from")
+            if files is None or (packed.is_file() and packed.read_text(encoding="utf-8") == files.name):
+                continue
+            shutil.make_archive(str(archive.with_suffix("")), "zip", files)
+            packed.write_text(files.name, encoding="utf-8")
 
     too_many_shown: str | None = None
 

@@ -362,3 +362,44 @@ def test_what_fails_above_a_selected_block_is_named_with_its_own_line(site: Smal
     run = site.run("-k", "line:18", "--no-cache")
     assert run.status == 1
     assert "docs/chained.md:11: it raised" in run.output, run.output
+
+
+# -- What Sphinx read in an earlier run ----------------------------------------------------------------------------
+
+TARGET = page("(here)=\n\n## Here\n\nWords.\n")
+REFERS = page("See [](#here).\n")
+
+
+def test_what_sphinx_warned_of_once_it_warns_of_again(site: SmallSite) -> None:
+    site.write(bad=FAULTS["role"][0], good=GOOD)
+    assert [site.run("docs/bad.md").status for _ in range(2)] == [1, 1]
+    assert site.run("docs/good.md").status == 0
+
+
+def test_a_target_that_went_from_another_page_is_missed(site: SmallSite) -> None:
+    site.write(target=TARGET, refers=REFERS)
+    assert site.run("docs/refers.md").status == 0
+    site.write(target=page("Words.\n"))
+    found = site.run("docs/refers.md")
+    assert found.status == 1
+    assert "here" in found.output
+    site.write(target=TARGET)
+    assert site.run("docs/refers.md").status == 0
+
+
+def test_an_extension_that_changed_reads_every_page_again(site: SmallSite) -> None:
+    site.write(good=GOOD)
+    assert site.run("docs/good.md").status == 0
+    conf = site.docs / "conf.py"
+    conf.write_text(conf.read_text(encoding="utf-8") + "\n\nexclude_patterns.append('index.md')\n", encoding="utf-8")
+    assert site.run("docs/good.md").status == 1  # nothing leads to it any more
+
+
+def test_only_pages_that_are_judged_or_changed_are_read_again(site: SmallSite) -> None:
+    site.write(good=GOOD, other=page("Words.\n"))
+    assert [site.run("docs/good.md").status for _ in range(2)] == [0, 0]  # the first leaves a ledger, which pages show
+    kept = site.folder / "build/sphinx/main/doctrees"
+    before = {path.stem: path.stat().st_mtime_ns for path in kept.glob("*.doctree")}
+    assert site.run("docs/good.md").status == 0
+    after = {path.stem: path.stat().st_mtime_ns for path in kept.glob("*.doctree")}
+    assert {name for name in before if before[name] != after[name]} == {"good"}
