@@ -46,6 +46,9 @@ SPHINX_OPTIONS = (
 # older 3.13 too, so uv is told to resolve for this one whichever 3.13 the machine has.
 PYTHON = "3.13"
 DECLARED_PYTHON = "3.13.14"
+# Where the command-line tool of the pages runs: beside every framework that trains.
+TOOL_PYTHONS = ("3.11", "3.12", "3.13")
+TOOL = Path("gym-rollouts")
 # Prints which Python runs, which NeMo Gym is installed, and which is pinned.
 PROBE = """
 import platform
@@ -79,6 +82,7 @@ WORKFLOWS = {
 LOCKS = {
     "docs": "3.11",
     "tests": DECLARED_PYTHON,
+    "tool": TOOL_PYTHONS[0],
     "verbatim": PYTHON,
     "lint": "3.11",
     "links": "3.11",
@@ -87,6 +91,8 @@ LOCKS = {
 }
 # A lock that is held to the versions of another one: the site is judged with the Sphinx that builds it.
 CONSTRAINTS = {"tests": "docs", "verbatim": "docs"}
+# Locks that also hold what the tool needs.
+WITH_TOOL = ("tests", "tool", "lint")
 COMPILE_OPTIONS = (
     "--universal",  # one lock for every platform and newer Python
     "--generate-hashes",
@@ -163,6 +169,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ALL_CORES), env=KEEP_BYTECODE)
 
 
+@nox.session(python=TOOL_PYTHONS)
+def tool(session: nox.Session) -> None:
+    """Test the tool from its wheel on every Python that it is for; `tool-3.13` on one. Arguments go to pytest."""
+    install(session, "tool")
+    install_tool(session)
+    session.run("pytest", "-c", str(TOOL / "pytest.ini"), *(session.posargs or [str(TOOL / "tests")]))
+
+
 @nox.session(python=PYTHON)
 def verbatim(session: nox.Session) -> None:
     """Follow pages as a reader does, installs and servers included: `verbatim -- PAGE...`, or `-- --all`."""
@@ -234,6 +248,7 @@ def lint(session: nox.Session) -> None:
     fix = ["--fix"] if "--fix" in session.posargs else []
     session.run("ruff", "check", *fix)
     session.run("ruff", "format", *([] if fix else ["--check"]))
+    session.run("mypy", "--config-file", str(TOOL / "mypy.ini"), str(TOOL / "src"))
     session.run("codespell")
     session.run("rumdl", "check", *fix, ".")
     session.run("shellcheck", ".ci/run")
@@ -265,6 +280,18 @@ def install(session: nox.Session, name: str, *options: str) -> None:
     # sync, not install: what the lock no longer names goes.
     session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", *options, str(path))
     stamp.write_text(digest, encoding="utf-8")
+
+
+def install_tool(session: nox.Session) -> None:
+    """Build the tool's wheel and install it, without what it needs: that is in the session's lock."""
+    folder = Path("build", "wheel", session.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    # Everything in the wheel has this time, so that the same sources make the same file.
+    build = ["python", "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder.resolve())]
+    with session.chdir(TOOL):
+        session.run(*build, env={"SOURCE_DATE_EPOCH": "1577836800"}, silent=True)
+    (wheel,) = folder.glob("*.whl")
+    session.run("uv", "pip", "install", "--quiet", "--no-deps", "--no-index", "--reinstall", str(wheel))
 
 
 def install_nemo_gym(session: nox.Session) -> None:
@@ -350,8 +377,9 @@ def compile_lock(session: nox.Session, name: str) -> None:
     path = lock_path(name)
     path.parent.mkdir(exist_ok=True)
     constraint = ["--constraint", str(lock_path(CONSTRAINTS[name]))] if name in CONSTRAINTS else []
+    sources = [str(TOOL / "pyproject.toml")] if name in WITH_TOOL else []
     session.run(
-        "uv", "pip", "compile", "--quiet", *COMPILE_OPTIONS,
+        "uv", "pip", "compile", "--quiet", *COMPILE_OPTIONS, *sources,
         "--group", name,
         "--python-version", LOCKS[name],
         *constraint,
@@ -370,6 +398,8 @@ def compile_lock(session: nox.Session, name: str) -> None:
 def lock_header(name: str) -> str:
     """Return a lock's first line, which changes with what the lock was compiled from."""
     asked = [sorted(dependency_groups(PYPROJECT, name)), LOCKS[name], CONSTRAINTS.get(name)]
+    if name in WITH_TOOL:
+        asked.append(tomllib.loads((TOOL / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"])
     return f"# compiled from {hashlib.sha256(json.dumps(asked).encode()).hexdigest()}"
 
 

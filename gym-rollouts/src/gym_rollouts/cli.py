@@ -1,0 +1,84 @@
+"""The command line: each entry of `commands.COMMANDS` is a subcommand, made of its function's signature."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from gym_rollouts import __version__
+from gym_rollouts.commands import COMMANDS
+from gym_rollouts.errors import Fault
+from gym_rollouts.report import FAULT, Report
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+
+
+def command(function: Callable[..., Report]) -> Callable[..., None]:
+    """A function as a subcommand: its report is printed, and a fault becomes one line and an exit status."""
+
+    @functools.wraps(function)
+    def run(*, as_json: bool, **values: Any) -> None:
+        if as_json and "quiet" in values:
+            values["quiet"] = True
+        try:
+            report = function(**values)
+        except Fault as fault:
+            sys.stderr.write(f"gym-rollouts: {fault}\n")
+            raise typer.Exit(FAULT) from None
+        except KeyboardInterrupt:
+            sys.stderr.write("gym-rollouts: stopped; no output was written\n")
+            raise typer.Exit(130) from None
+        text = json.dumps(report.figures, ensure_ascii=False) if as_json else "\n".join(report.lines)
+        sys.stdout.write(f"{text}\n")
+        raise typer.Exit(report.status)
+
+    hints = get_type_hints(function, include_extras=True)
+    own = [each.replace(annotation=hints[each.name]) for each in inspect.signature(function).parameters.values()]
+    last = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
+    run.__signature__ = inspect.Signature([*own, last])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in [*own, last]}
+    run.__doc__ = inspect.cleandoc(function.__doc__ or "").partition("\nRaises:")[0].rstrip()
+    del run.__wrapped__
+    return run
+
+
+def app() -> typer.Typer:
+    """The command line with all subcommands."""
+    made = typer.Typer(
+        name="gym-rollouts",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Turn NeMo Gym rollouts into files that a trainer loads. Every line that is left out is named.",
+        epilog="Exit status: 0, fine; 1, nothing usable or something found; 2, wrong use, and nothing was written.",
+    )
+
+    @made.callback(invoke_without_command=True)
+    def version(
+        show: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+    ) -> None:
+        if show:
+            sys.stdout.write(f"gym-rollouts {__version__}\n")
+            raise typer.Exit
+
+    for name, module in COMMANDS.items():
+        made.command(name)(command(getattr(import_module(module), name)))
+    return made
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()()
+    except BrokenPipeError:  # whoever reads what is printed has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(FAULT) from None

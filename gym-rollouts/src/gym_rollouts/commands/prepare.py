@@ -1,0 +1,200 @@
+"""`gym-rollouts prepare`: files that a trainer loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional
+
+import numpy as np
+import typer
+
+from gym_rollouts import options as o
+from gym_rollouts.commands.session import finish, open_session
+from gym_rollouts.decisions import Choices, Outcome, decide
+from gym_rollouts.decisions.steps import MEASURED
+from gym_rollouts.errors import Fault
+from gym_rollouts.facts import PARTS, Numbers
+from gym_rollouts.files import check_input
+from gym_rollouts.messages import Template
+from gym_rollouts.report import Report
+from gym_rollouts.selection import choose_pairs, choose_sft, useful_tasks
+from gym_rollouts.survey import Table
+from gym_rollouts.taskfile import choose_tasks, read_tasks
+from gym_rollouts.writing import FORMATS, format_of
+from gym_rollouts.writing.copy import copy_places
+from gym_rollouts.writing.layout import Kind, Layout
+from gym_rollouts.writing.rejects import write_rejects
+from gym_rollouts.writing.rows import lengths_of, write_rows
+
+Target = Optional[Path]
+
+
+def prepare(
+    rollouts: o.Rollouts,
+    *,
+    sft: Annotated[Target, typer.Option("--sft", help="The SFT examples to write: .jsonl or .parquet.")] = None,
+    min_reward: Annotated[float, typer.Option("--min-reward", help="The least reward of an SFT example.")] = 1.0,
+    per_task: Annotated[
+        Optional[int], typer.Option("--per-task", min=1, help="At most so many SFT examples of a task.")
+    ] = None,
+    preference: Annotated[Target, typer.Option("--preference", help="The preference pairs to write.")] = None,
+    margin: Annotated[float, typer.Option("--margin", help="How far apart two rewards must lie at least.")] = 0.5,
+    pairs_per_task: Annotated[
+        int, typer.Option("--pairs-per-task", min=1, help="At most so many pairs of a task.")
+    ] = 1,
+    max_length_ratio: Annotated[
+        Optional[float], typer.Option("--max-length-ratio", min=1, help="Of the two sides of a pair.")
+    ] = None,
+    rl: Annotated[Target, typer.Option("--rl", help="The RL tasks to write: lines of --tasks, unchanged.")] = None,
+    tasks: Annotated[Target, typer.Option("--tasks", help="The file that the rollouts come from; for --rl.")] = None,
+    arguments: Annotated[
+        Literal["text", "object"], typer.Option("--arguments", help="What the chat template wants of a call.")
+    ] = "text",
+    developer: Annotated[
+        Literal["keep", "system"], typer.Option("--developer", help="The developer role as it is, or as system.")
+    ] = "keep",
+    reasoning_field: Annotated[
+        str, typer.Option("--reasoning-field", help="The field of a message's reasoning; none leaves it out.")
+    ] = "reasoning_content",
+    empty_content: Annotated[
+        Literal["null", "text"], typer.Option("--empty-content", help="The content of a message of calls only.")
+    ] = "null",
+    truncated: Annotated[
+        Literal["reject", "keep"], typer.Option("--truncated", help="Attempts that a limit cut off.")
+    ] = "reject",
+    shards: Annotated[int, typer.Option("--shards", min=1, max=99999, help="Files to write of each kind.")] = 1,
+    rejects: o.Rejects = Path("rejects.jsonl"),
+    engine: o.Engine = "local",
+    address: o.Address = None,
+    workers: o.Workers = None,
+    spool: o.Spool = None,
+    quiet: o.Quiet = False,
+) -> Report:
+    """Turn rollouts into files that a trainer loads: SFT conversations, preference pairs, RL tasks.
+
+    SFT takes the attempts with at least the reward, the best of each task. A pair is the best attempt with the worst,
+    the second best with the second worst; a tie is no pair. RL takes the tasks whose attempts differ by the margin.
+
+    Examples:
+
+        gym-rollouts prepare rollouts.jsonl --sft sft.jsonl
+
+        gym-rollouts prepare rollouts.jsonl --preference pairs.parquet --rl rl.jsonl --tasks tasks.jsonl
+
+    Raises:
+        Fault: an input is not there, an output would destroy something, or an option cannot be honoured.
+    """
+    reasoning = None if reasoning_field == "none" else reasoning_field
+    template = Template(arguments, developer, reasoning, empty_content)
+    _check(sft, preference, rl, tasks, margin, min_reward, reasoning_field)
+    inputs = [*rollouts, *([tasks] if tasks else [])]
+    figures: dict[str, Any] = {}
+    with open_session(inputs, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet) as session:
+        targets: dict[Kind, tuple[Path, str, list[Path]]] = {}
+        wanted: tuple[tuple[Kind, Path | None], ...] = (("sft", sft), ("preference", preference))
+        for kind, target in wanted:
+            if target:
+                suffix = format_of(target, f"--{kind}")
+                FORMATS[suffix].check(Layout(kind, template, False), f"--{kind} {target}")
+                targets[kind] = target, suffix, session.outputs.claim(target, f"--{kind}", shards)
+        rl_place = None
+        if rl:
+            format_of(rl, "--rl", [".jsonl"])
+            (rl_place,) = session.outputs.claim(rl, "--rl")
+        (named,) = session.outputs.claim(rejects, "--rejects")
+        state = session.state(session.survey(rollouts), Choices(solved=min_reward, objects=arguments == "object"))
+        table = state.table
+        outcome = decide(state, MEASURED)
+        counted = state.left.copy()
+        steps = ["conversation", "no answer", *(["truncated"] if truncated == "reject" else []), "arguments"]
+        outcome = decide(state, steps, before=outcome)
+        counts, said, status = finish(outcome, named, rejects)
+        figures |= counts | {"steps": outcome.counts()} | _tasks(outcome, counted, said)
+        for kind, (target, suffix, places) in targets.items():
+            if kind == "sft":
+                rows = choose_sft(state, min_reward, per_task)[:, None]
+                extra: dict[str, Any] = {"characters": lengths_of(table.column("length")[rows[:, 0]])}
+            else:
+                side = "said" if reasoning else "answer"
+                rows, equal = choose_pairs(state, margin, pairs_per_task, max_length_ratio, side)
+                extra = pair_lengths(table, rows) | {"equal_sides": equal}
+            parts = bool((table.column("flags")[rows] & PARTS).any())
+            write_rows(table, rows, Layout(kind, template, parts), suffix, places, session.engine, session.spool, quiet)
+            figures[kind] = {"rows": len(rows)} | extra
+            said.append(f"{target}: {len(rows):,} rows{say_lengths(extra)}")
+        if rl_place and tasks:
+            file = read_tasks(tasks, session.engine, session.spool)
+            useful = useful_tasks(state, counted, margin)
+            lines, wrong, unattempted = choose_tasks(file, state, counted, useful)
+            starts = np.array([file.rows[line].start for line in lines], np.uint64)
+            sizes = np.array([file.rows[line].size for line in lines], np.uint32)
+            copy_places(str(file.source.path), starts, sizes, rl_place, session.engine, quiet)
+            write_rejects(wrong, named, append=True)
+            figures["rl"] = {"rows": len(lines), "rejected": len(wrong), "not_attempted": unattempted}
+            said.append(f"{rl}: {len(lines):,} rows; of {tasks} {len(wrong):,} rejected, {unattempted:,} not attempted")
+    return Report(figures, said, status)
+
+
+def _check(
+    sft: Path | None, preference: Path | None, rl: Path | None, tasks: Path | None,
+    margin: float, min_reward: float, reasoning_field: str,
+) -> None:  # fmt: skip
+    """See that the options can be honoured together."""
+    if not (sft or preference or rl):
+        raise Fault("nothing to write: name --sft, --preference or --rl, such as --sft sft.jsonl")
+    if rl and not tasks:
+        raise Fault("--rl needs --tasks, the file that the rollouts come from")
+    if tasks and not rl:
+        raise Fault("--tasks is for --rl: name the file to write, such as --rl rl.jsonl")
+    if tasks:
+        check_input(tasks)
+    if not margin > 0 or not np.isfinite(margin):
+        raise Fault(f"--margin {margin:g}: expected a number above 0: two attempts of equal reward are no preference")
+    if np.isnan(min_reward):
+        raise Fault("--min-reward nan: expected a number")
+    if reasoning_field in ("role", "content", "tool_calls", "tool_call_id", ""):
+        raise Fault(f"--reasoning-field {reasoning_field!r}: a message has another field of that name")
+
+
+def _tasks(outcome: Outcome, counted: Any, said: list[str]) -> dict[str, Any]:
+    """How many tasks there are, and how they are told apart."""
+    state = outcome.state
+    rows = np.flatnonzero(counted)
+    tasks = np.unique(state.tasks.task[rows])
+    inferred = np.unique(state.tasks.task[rows[state.tasks.inferred[rows]]])
+    differ = useful_tasks(state, counted, np.finfo(float).tiny)
+    figures = {"tasks": len(tasks), "inferred_tasks": len(inferred), "tasks_that_differ": int(differ.sum())}
+    line = f"{len(tasks):,} tasks, {figures['tasks_that_differ']:,} of them with attempts of different reward"
+    if len(inferred):
+        line += f"; {len(inferred):,} of them inferred: no _ng_task_index, so equal requests are one task"
+    said.append(line)
+    return figures
+
+
+def pair_lengths(table: Table, rows: Numbers) -> dict[str, Any]:
+    """How the lengths of the two sides of pairs compare: a bias that a model would learn."""
+    if not len(rows):
+        return {}
+    sides = table.column("length")[rows].astype(float)
+    ratio = sides.max(axis=1) / np.maximum(sides.min(axis=1), 1)
+    return {
+        "chosen_characters": lengths_of(sides[:, 0]),
+        "rejected_characters": lengths_of(sides[:, 1]),
+        "chosen_is_longer": int((sides[:, 0] > sides[:, 1]).sum()),
+        "median_length_ratio": round(float(np.median(ratio)), 2),
+    }
+
+
+def say_lengths(figures: dict[str, Any]) -> str:
+    """The lengths of rows, in words."""
+    if "chosen_is_longer" in figures:
+        equal = f"; {figures['equal_sides']:,} with two equal sides left out" if figures["equal_sides"] else ""
+        return f"; the chosen side is longer in {figures['chosen_is_longer']:,}, " + (
+            f"the median ratio is {figures['median_length_ratio']:.2f}{equal}"
+        )
+    if figures.get("equal_sides"):
+        return f"; {figures['equal_sides']:,} with two equal sides left out"
+    lengths = figures.get("characters")
+    if not lengths:
+        return ""
+    return f" of {lengths['median']:,} characters in the middle, {lengths['longest']:,} at the most"

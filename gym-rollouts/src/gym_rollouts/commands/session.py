@@ -1,0 +1,73 @@
+"""What every command begins with: outputs claimed before anything is read, a spool, an engine, and the lines' facts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gym_rollouts.decisions import Choices, Outcome, State
+from gym_rollouts.engine import Engine, EngineName, open_engine
+from gym_rollouts.errors import Fault
+from gym_rollouts.files import Outputs, check_input, open_sources, reason_of
+from gym_rollouts.report import FINE, NOTHING_USABLE
+from gym_rollouts.survey import Table, survey
+from gym_rollouts.writing.rejects import write_rejects
+
+
+@dataclass
+class Session:
+    """An open command: where to write, and what reads."""
+
+    outputs: Outputs
+    engine: Engine
+    spool: Path
+    quiet: bool
+
+    def survey(self, paths: Iterable[Path]) -> Table:
+        """The facts of all lines of some inputs."""
+        return survey(open_sources(paths, self.spool), self.engine, self.spool, self.quiet)
+
+    def state(self, table: Table, choices: Choices) -> State:
+        """What the steps have to go by."""
+        return State(table, choices, self.engine, self.spool)
+
+
+@contextmanager
+def open_session(
+    inputs: Iterable[Path],
+    *,
+    engine: EngineName = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    spool: Path | None = None,
+    quiet: bool = True,
+) -> Iterator[Session]:
+    """Open a command on its inputs. At the end its outputs are put in place, and the spool is removed.
+
+    Raises:
+        Fault: an input is not there, or the spool is no folder.
+    """
+    inputs = list(inputs)
+    for path in inputs:
+        if str(path) != "-":
+            check_input(path)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="gym-rollouts-", dir=spool)
+    except OSError as error:
+        raise Fault(f"--spool {spool}: no folder can be made there: {reason_of(error)}") from None
+    with folder as name, open_engine(engine, workers, address) as opened, Outputs(inputs) as outputs:
+        yield Session(outputs, opened, Path(name), quiet)
+
+
+def finish(outcome: Outcome, place: Path, rejects: Path) -> tuple[dict[str, int], list[str], int]:
+    """Write the rejects. Returns the counts of lines, what to say of them, and the exit status."""
+    left, lines = int(outcome.left.sum()), len(outcome.state.table)
+    count = write_rejects(outcome.rejects(), place)
+    figures = {"lines": lines, "rejected": count}
+    said = [f"{lines:,} lines: {left:,} left, {count:,} rejected ({rejects})"]
+    if not left:
+        said.append("no line is usable: the rejects say why" if lines else "no line is usable: there is none")
+    return figures, said, FINE if left else NOTHING_USABLE

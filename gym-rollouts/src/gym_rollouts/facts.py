@@ -1,0 +1,212 @@
+"""What is known of each line, in columns, and which task and attempt it is.
+
+A line's facts are a row of `FACTS`. They hold no text: what differs from line to line is a digest, and what repeats,
+such as a reason, is the number of a text in its part. `Table` has the facts of all lines of all inputs, in input order.
+
+*Task*: NeMo Gym numbers tasks and attempts; together with the environment these numbers are the task. Where a line
+has no number the normalized request takes its place, and the task is *inferred*. *Question* is another key: the
+normalized prompt without the system's part, in any spelling. It tells what leaks between two splits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gym_rollouts import calls
+from gym_rollouts.errors import Unusable
+from gym_rollouts.messages import Item, Message, Part, check_end, check_turns, length_of, to_messages
+from gym_rollouts.rollouts import Prompt, decode, prompt_of, tools_of
+
+FACTS = np.dtype([
+    ("start", np.uint64),  # where the line begins in its source
+    ("size", np.uint32),  # its bytes, without the end of the line
+    ("step", np.uint8),  # 0, or the place in PROBLEMS of why the line has no facts
+    ("note", np.int32),  # that reason, a number of a text; so are the other notes; -1 is none
+    ("task", np.int64),  # _ng_task_index; -1 is none
+    ("rollout", np.int64),  # _ng_rollout_index; -1 is none
+    ("environment", np.int32),  # the number of a text
+    ("reward", np.float64),
+    ("flags", np.uint8),  # MASKED, ANSWERED, OBJECTS: all arguments are objects, PARTS: a content has parts
+    ("question", np.uint64),  # digests: equal where the texts are
+    ("request", np.uint64),
+    ("answer", np.uint64),  # what the model wrote without its reasoning
+    ("said", np.uint64),  # all that it wrote
+    ("length", np.uint32),  # characters that the model wrote
+    ("calls", np.uint16),  # tool calls
+    ("troubles", np.uint16),  # tool results that tell of an error
+    ("cut", np.int32),  # a note: why the model stopped before its end
+    ("bad_call", np.int32),  # a note: what is wrong with a tool call
+    ("unfit", np.int32),  # a note: why no conversation can be made of the line
+    ("unfit_step", np.uint8),  # the place in PROBLEMS of the step that says so
+])  # fmt: skip
+MASKED, ANSWERED, OBJECTS, PARTS = 1, 2, 4, 8
+#: Why a line has no facts, or is no conversation: the names of the steps.
+PROBLEMS = ("", "blank", "unreadable", "failed", "conversation", "no answer")
+TROUBLE = re.compile(r"(?i)\b(error|exception|traceback|invalid|not found|not valid|failed)\b")
+LINE_LIMIT = 1 << 32
+
+Numbers = NDArray[np.int64]
+Bits = NDArray[np.bool_]
+
+
+class Notes:
+    """Texts of a part, each once, by number."""
+
+    def __init__(self) -> None:
+        """Start without a text."""
+        self.numbers: dict[str, int] = {}
+
+    def number(self, text: str | None) -> int:
+        """The number of a text; -1 for none."""
+        if text is None:
+            return -1
+        return self.numbers.setdefault(text, len(self.numbers))
+
+
+class PromptFacts(NamedTuple):
+    """What is known of a request: its messages, or why it has none, and its two digests."""
+
+    prompt: Prompt | None
+    problem: Unusable | None
+    question: int
+    request: int
+    objects: bool
+    parts: bool
+
+
+def facts_of(place: int, text: bytes, notes: Notes) -> tuple[Any, ...]:
+    """The facts of a line: a row of FACTS. What cannot be read has its reason there; nothing is raised."""
+    size = len(text)
+    try:
+        if size >= LINE_LIMIT:
+            raise Unusable("unreadable", "a line of 4 GiB or more")
+        rollout = decode(text)
+    except Unusable as problem:
+        note = notes.number(problem.reason)
+        step = PROBLEMS.index(problem.step)
+        return (place, min(size, LINE_LIMIT - 1), step, note, -1, -1, -1, 0.0, 0, *[0] * 7, -1, -1, -1, 0)
+    params, items = rollout.params, rollout.output
+    tools = bytes(params.tools)
+    given = prompt_facts(bytes(params.input), params.instructions, tools)
+    number_of_calls, troubles, bad_call, objects = 0, 0, None, given.objects
+    for item in items:
+        kind = item.type
+        if kind == "function_call":
+            number_of_calls += 1
+            fault, is_object = calls.check(tools, item.name or "", item.arguments or "")
+            bad_call = bad_call or fault
+            objects = objects and is_object
+        elif kind == "function_call_output":
+            troubles += tells_of_trouble(item.output)
+    unfit = given.problem
+    messages: list[Message] | None = None
+    try:
+        messages = to_messages(items)
+        if unfit is None:
+            check_turns(messages, given.prompt.waiting if given.prompt else frozenset())
+            check_end(messages)
+    except Unusable as problem:
+        unfit = unfit or problem
+    if messages is None:
+        encoded = msgspec.json.encode(items)
+        said = answer = digest(encoded)
+        length = len(encoded)
+    else:
+        length = length_of(messages)
+        said = digest(msgspec.json.encode(messages))
+        answer = said
+        if any(message.reasoning for message in messages):
+            answer = digest(msgspec.json.encode([_without_reasoning(message) for message in messages]))
+    parts = given.parts or (messages is not None and has_parts(messages))
+    flags = MASKED * rollout.masked | PARTS * parts | ANSWERED * answered(items) | OBJECTS * objects
+    cut = rollout.cut if rollout.failed is None else f"the status of the response is {rollout.failed}"
+    return (
+        place, size, 0, -1, rollout.task, rollout.rollout, notes.number(rollout.environment), rollout.reward, flags,
+        given.question, given.request, answer, said, min(length, LINE_LIMIT - 1),
+        min(number_of_calls, 65535), min(troubles, 65535), notes.number(cut), notes.number(bad_call),
+        notes.number(unfit.reason if unfit else None), PROBLEMS.index(unfit.step) if unfit else 0,
+    )  # fmt: skip
+
+
+def has_parts(messages: list[Message]) -> bool:
+    """Say whether a content is no text, but parts."""
+    return any(isinstance(message.content, list) for message in messages)
+
+
+def _without_reasoning(message: Message) -> Message:
+    return Message(message.role, message.content, None, message.tool_calls, message.tool_call_id)
+
+
+def answered(items: list[Item]) -> bool:
+    """Say whether the model has the last word: a message with a text, or a call."""
+    if not items:
+        return False
+    last = items[-1]
+    if last.kind == "function_call":
+        return True
+    return last.kind == "message" and last.role in (None, "assistant") and bool(text_of(last.content).strip())
+
+
+def tells_of_trouble(output: str | list[Part] | None) -> bool:
+    """Say whether a tool's result tells of an error."""
+    return bool(TROUBLE.search(text_of(output)))
+
+
+def text_of(content: str | list[Part] | list[dict[str, Any]] | None) -> str:
+    """The text of a content."""
+    if isinstance(content, str):
+        return content
+    texts = [part.get("text") if isinstance(part, dict) else part.text for part in content or ()]
+    return "\n".join([text or "" for text in texts])
+
+
+def digest(text: bytes) -> int:
+    """64 bits that stand for a text."""
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+
+
+@lru_cache(maxsize=512)
+def prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> PromptFacts:
+    """What is known of a request."""
+    prompt, problem = None, None
+    try:
+        prompt = prompt_of(items, instructions)
+    except Unusable as error:
+        problem = error
+    try:
+        chat_tools: Any = tools_of(tools)
+    except Unusable as error:
+        chat_tools, problem = tools.decode("utf-8", "replace"), problem or error
+    if prompt is None:
+        raw = items + b"\0" + (instructions or "").encode()
+        return PromptFacts(None, problem, digest(raw), digest(raw + b"\0" + tools), True, False)
+    asked = [message for message in prompt.messages if message.role not in ("system", "developer")]
+    question = digest("\0".join(map(spelled_alike, asked or prompt.messages)).encode())
+    named = json.dumps([chat_tools, [spelled_alike(message) for message in prompt.messages]], sort_keys=True)
+    objects = all(
+        calls.is_object(str(call.function.arguments)) for each in prompt.messages for call in each.tool_calls or ()
+    )
+    return PromptFacts(
+        None if problem else prompt, problem, question, digest(named.encode()), objects, has_parts(prompt.messages)
+    )
+
+
+def spelled_alike(message: Message) -> str:
+    """A message as a text that is equal for all spellings of it: forms of Unicode, case, white space, parts."""
+    content = message.content
+    texts = [content] if isinstance(content, str) else []
+    for part in content if isinstance(content, list) else ():
+        texts.append(part["text"] if part["type"] == "text" else f"\0image {part['image_url']['url']}")
+    for call in message.tool_calls or ():
+        texts.append(f"\0call {call.function.name} {call.function.arguments!s}")
+    normal = unicodedata.normalize("NFKC", "\n".join(texts)).casefold()
+    return f"{message.role} {' '.join(normal.split())}"

@@ -1,0 +1,153 @@
+"""A file of tasks, numbered as NeMo Gym numbers it: distinct lines in order, but for lines that give their number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import Struct, field
+
+from gym_rollouts.decisions import State
+from gym_rollouts.engine import Engine
+from gym_rollouts.errors import Reject, Unusable
+from gym_rollouts.facts import Bits, Numbers, digest, prompt_facts
+from gym_rollouts.files import Source, open_sources
+from gym_rollouts.lines import Range, ranges, read
+from gym_rollouts.rollouts import STEP, Params, say
+from gym_rollouts.survey import uncollected
+
+
+class TaskLine(Struct, gc=False):
+    """What is read of a task row."""
+
+    responses_create_params: Params | None = None
+    task: int | None = field(default=None, name="_ng_task_index")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A range of a tasks file."""
+
+    span: Range
+    first: int
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """A line of a tasks file: where it is, its number if it gives one, and its question, or why it has none."""
+
+    start: int
+    size: int
+    text: int
+    task: int | None
+    question: int
+    problem: Unusable | None
+
+
+@dataclass
+class TaskFile:
+    """The lines of a tasks file, and the number that NeMo Gym gives each; `first` is the line that has it first."""
+
+    source: Source
+    rows: list[TaskRow]
+    numbers: list[int]
+    first: list[int]
+
+
+LINES: msgspec.json.Decoder[TaskLine] = msgspec.json.Decoder(TaskLine)
+
+
+def read_range(job: Job) -> list[TaskRow]:
+    """The task rows of a range."""
+    with uncollected():
+        return [row_of(place, text) for place, text in read(job.span, job.first)]
+
+
+def row_of(place: int, text: bytes) -> TaskRow:
+    """One line as a task row."""
+    same = digest(text)
+    try:
+        try:
+            line = LINES.decode(text)
+        except msgspec.ValidationError as error:
+            raise Unusable(STEP, say(error)) from None
+        except RecursionError:
+            raise Unusable(STEP, "nested too deeply to be read") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if not text.strip():
+                raise Unusable("blank", "a blank line") from None
+            raise Unusable(STEP, f"not JSON: {error}") from None
+        if line.responses_create_params is None:
+            raise Unusable(STEP, "no responses_create_params: this line is no task")
+        params = line.responses_create_params
+        facts = prompt_facts(bytes(params.input), params.instructions, bytes(params.tools))
+        return TaskRow(place, len(text), same, line.task, facts.question, facts.problem)
+    except Unusable as problem:
+        return TaskRow(place, len(text), same, None, 0, problem)
+
+
+def read_tasks(path: Path, engine: Engine, spool: Path) -> TaskFile:
+    """Read a tasks file.
+
+    Raises:
+        Fault: it is not there.
+    """
+    folder = spool / "tasks"
+    folder.mkdir(exist_ok=True)
+    (source,) = open_sources([path], folder)
+    engine.expect(source.size)
+    jobs = [Job(span, source.start) for span in ranges([source])]
+    rows = [row for part in engine.map(read_range, jobs) for row in part]
+    numbers, first, known, seen = [], [], dict[tuple[int, bool], int](), dict[int, int]()
+    for line, row in enumerate(rows):
+        number = -1
+        if row.problem is None or row.problem.step == "conversation":
+            # To NeMo Gym the end of a line is part of it: a last line without one is another line.
+            ended = row.start + row.size < source.size
+            number = row.task if row.task is not None else known.setdefault((row.text, ended), len(known))
+        numbers.append(number)
+        first.append(seen.setdefault(number, line) if number >= 0 else line)
+    return TaskFile(source, rows, numbers, first)
+
+
+def choose_tasks(file: TaskFile, state: State, counted: Bits, useful: Bits) -> tuple[list[int], list[Reject], int]:
+    """The lines of useful tasks; rejects of lines that are no task of the rollouts; and how many nobody attempted."""
+    by_number, by_question = _index(state, np.flatnonzero(counted))
+    chosen, rejects, unattempted = [], [], 0
+
+    def reject(line: int, step: str, reason: str) -> None:
+        rejects.append(Reject(file.source.name, line + 1, step, reason))
+
+    for line, row in enumerate(file.rows):
+        if row.problem is not None:
+            reject(line, row.problem.step, row.problem.reason)
+            continue
+        if file.first[line] != line:
+            reject(line, "repeated line", f"the same task as line {file.first[line] + 1}")
+            continue
+        numbered = by_number.get(file.numbers[line])
+        tasks = numbered.get(row.question, []) if numbered else []
+        tasks = tasks or by_question.get(row.question, [])
+        if not tasks and numbered:
+            reject(line, "other prompt", "its rollouts answer another prompt: this is not the file that they come from")
+        elif not tasks:
+            unattempted += 1
+        elif useful[tasks].any():
+            chosen.append(line)
+    if file.source.damage:
+        reject(len(file.rows), STEP, file.source.damage)
+    return chosen, rejects, unattempted
+
+
+def _index(state: State, rows: Numbers) -> tuple[dict[int, dict[int, list[int]]], dict[int, list[int]]]:
+    """The tasks of rollouts: by number and question, and, where they have no number, by question."""
+    numbers, questions = state.column("task")[rows], state.column("question")[rows]
+    keys = np.stack([numbers, questions.view(np.int64), state.tasks.task[rows]], axis=1)
+    by_number: dict[int, dict[int, list[int]]] = {}
+    by_question: dict[int, list[int]] = {}
+    for number, question, task in np.unique(keys, axis=0).tolist():
+        table = by_number.setdefault(number, {}) if number >= 0 else by_question
+        table.setdefault(question % (1 << 64), []).append(task)
+    return by_number, by_question

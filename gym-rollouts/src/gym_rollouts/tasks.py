@@ -1,0 +1,151 @@
+"""Which lines are attempts at one task, and which are one attempt.
+
+A task is what NeMo Gym says it is: its number, with the environment. Where a line has no number, lines of equal
+normalized request are one task, which is *inferred*. Two inputs may be two collections that both number their tasks
+from 0: where two of their attempts have equal numbers and unlike questions, the numbers of the one say nothing of the
+other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gym_rollouts.facts import MASKED, Bits, Numbers
+from gym_rollouts.survey import Table
+
+
+@dataclass
+class Tasks:
+    """The task of each row, and which rows say again what another one says.
+
+    `task` numbers the tasks from 0; -1 is a row without facts. `names` has a row for each task.
+    `repeats` are rows that are no attempt of their own, `contradict` those of them that nothing can decide between;
+    `instead` is the row that either is held against.
+    """
+
+    task: Numbers
+    collection: Numbers
+    repeats: Bits
+    contradict: Bits
+    instead: Numbers
+    inferred: Bits
+
+    @cached_property
+    def count(self) -> int:
+        """How many tasks there are."""
+        return int(np.max(self.task, initial=-1)) + 1
+
+
+def identify(table: Table) -> Tasks:
+    """Find the tasks and attempts of a table. The order of the lines of a file plays no part."""
+    rows = np.flatnonzero(table.readable)
+    _, environments = table.environments
+    task, request = table.column("task")[rows], table.column("request")[rows].view(np.int64)
+    inferred = task < 0
+    collection = collections_of(table, rows, environments[rows])
+    value = np.where(inferred, request, task)
+    # Requests name themselves: only numbers need to know whose they are.
+    owner = np.where(inferred, -1, collection)
+    order, starts = grouped(value, inferred, environments[rows], owner)
+    numbers = np.empty(len(rows), np.int64)
+    numbers[order] = np.cumsum(starts) - 1
+    whole = np.full(len(table), -1, np.int64)
+    whole[rows] = numbers
+    made = Tasks(
+        whole,
+        spread(collection, rows, len(table), 0),
+        *_repeats(table, rows, numbers),
+        spread(inferred, rows, len(table), False),
+    )
+    return made
+
+
+def spread(values: np.ndarray, rows: Numbers, length: int, rest: object) -> np.ndarray:
+    """Values of some rows as a column of all rows."""
+    made = np.full(length, rest, values.dtype)
+    made[rows] = values
+    return made
+
+
+def grouped(*keys: np.ndarray) -> tuple[Numbers, Bits]:
+    """Sort rows by keys, the last one first, and stably. Returns the order, and where in it a group begins."""
+    order = np.lexsort(keys)
+    starts = np.ones(len(order), bool)
+    if len(order) > 1:
+        starts[1:] = np.any([key[order[1:]] != key[order[:-1]] for key in keys], axis=0)
+    return order, starts
+
+
+def collections_of(table: Table, rows: Numbers, environments: np.ndarray) -> Numbers:
+    """The collection of each row: the number of the first of the inputs whose numbering it shares."""
+    sources = len(table.sources)
+    source = table.source[rows].astype(np.int64)
+    if sources < 2:
+        return np.zeros(len(rows), np.int64)
+    task, rollout = table.column("task")[rows], table.column("rollout")[rows]
+    question = table.column("question")[rows]
+    known = np.flatnonzero((task >= 0) & (rollout >= 0))
+    order, starts = grouped(rollout[known], task[known], environments[known])
+    order = known[order]
+    first = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))] if len(order) else order
+    clash = (source[order] != source[first]) & (question[order] != question[first])
+    clashes = set(zip(source[first[clash]].tolist(), source[order[clash]].tolist(), strict=True))
+    groups: list[list[int]] = []
+    collection = np.zeros(sources, np.int64)
+    for number in range(sources):
+        own = table.sources[number].same_as
+        fits = (
+            group
+            for group in groups
+            if own in group or (own is None and not any((each, number) in clashes for each in group))
+        )
+        group = next(fits, None)
+        if group is None:
+            groups.append(group := [])
+        group.append(number)
+        collection[number] = group[0]
+    return np.asarray(collection[source])
+
+
+def _repeats(table: Table, rows: Numbers, numbers: Numbers) -> tuple[Bits, Bits, Numbers]:
+    """Which rows are no attempt of their own, which of them contradict each other, and which row stands instead."""
+    repeats, contradict = np.zeros(len(table), bool), np.zeros(len(table), bool)
+    instead = np.full(len(table), -1, np.int64)
+    rollout = table.column("rollout")[rows]
+    known = np.flatnonzero((rollout >= 0) & (table.column("task")[rows] >= 0))
+    if len(known):
+        order, starts = grouped(rollout[known], numbers[known])
+        order = rows[known[order]]
+        begins = np.flatnonzero(starts)
+        group = np.cumsum(starts) - 1
+        first = order[begins][group]
+        near = table.source[order] == table.source[first]
+        said, reward, masked = (table.column(name) for name in ("said", "reward", "flags"))
+        equal = (
+            (said[order] == said[first])
+            & (reward[order] == reward[first])
+            & ((masked[order] & MASKED) == (masked[first] & MASKED))
+        )
+        fight = np.bitwise_or.reduceat(near & ~equal, begins)[group] & near
+        again = ~starts | fight
+        repeats[order[again]], contradict[order[fight]] = True, True
+        instead[order[again]] = first[again]
+        # The first of those that contradict each other is held against the next one that is unlike it.
+        unlike = np.flatnonzero(near & ~equal)
+        opponents = np.full(len(begins), -1, np.int64)
+        opponents[group[unlike[::-1]]] = order[unlike[::-1]]
+        own = fight & starts
+        instead[order[own]] = opponents[group[own]]
+        # Equal copies of the first contradict the same line as it does.
+        copies = fight & equal & ~starts
+        instead[order[copies]] = opponents[group[copies]]
+    for number, source in enumerate(table.sources):
+        if source.same_as is not None:  # a file that is named twice says nothing new the second time
+            start, end = table.source_starts[number : number + 2]
+            again = start + np.flatnonzero(table.readable[start:end])
+            repeats[again], contradict[again] = True, False
+            instead[again] = again - start + table.source_starts[source.same_as]
+    return repeats, contradict, instead

@@ -1,0 +1,39 @@
+"""The command line, and what holds of every command."""
+
+import json
+from pathlib import Path
+
+import pytest
+from gym_rollouts.commands import COMMANDS
+
+from .conftest import rollout, write
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example_and_no_section_of_the_docstring(command, name: str) -> None:
+    made = command(name, "--help")
+    assert made.returncode == 0
+    assert f"gym-rollouts {name} " in made.stdout
+    assert "Raises" not in made.stdout
+
+
+def test_version_and_help(command) -> None:
+    assert command("--version").stdout.startswith("gym-rollouts 0.7.0.post")
+    assert all(name in command("--help").stdout for name in COMMANDS)
+
+
+def test_json_is_one_object(here: Path, command) -> None:
+    write(here / "r.jsonl", [rollout(), "x"])
+    made = command("filter", "r.jsonl", "--for", "sft", "--kept", "k.jsonl", "--json")
+    found = json.loads(made.stdout)
+    assert (found["lines"], found["kept"], found["rejected"]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("rows", [[], ["x"], ["", ""]], ids=["empty", "broken", "blank"])
+def test_no_usable_line_is_status_1(here: Path, command, rows: list[str]) -> None:
+    write(here / "r.jsonl", rows)
+    for arguments in (("filter", "r.jsonl", "--for", "rl", "--kept", "k.jsonl"), ("prepare", "r.jsonl", "--sft", "s.jsonl")):
+        made = command(*arguments)
+        assert made.returncode == 1, made.stderr
+        assert "no line is usable" in made.stdout
+        assert len(Path("rejects.jsonl").read_text().splitlines()) == len(rows)
