@@ -171,7 +171,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=TOOL_PYTHONS)
 def tool(session: nox.Session) -> None:
-    """Test the tool from its wheel on every Python that it is for; `tool-3.13` on one. Arguments go to pytest."""
+    """Test the tool from its wheel on every Python that it is for; `-p 3.13` on one. Arguments go to pytest."""
     install(session, "tool")
     install_tool(session)
     session.run("pytest", "-c", str(TOOL / "pytest.ini"), *(session.posargs or [str(TOOL / "tests")]))
@@ -295,8 +295,10 @@ def install_tool(session: nox.Session) -> None:
 
 
 def install_nemo_gym(session: nox.Session) -> None:
-    """Install the tests' lock; fail unless what runs is Python 3.13 with the pinned NeMo Gym."""
+    """Install the tests' lock, and the tool as it stands; fail unless Python 3.13 and the pinned NeMo Gym run."""
     install(session, "tests", "--python-version", DECLARED_PYTHON)
+    editable = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(TOOL)]
+    session.run_install("uv", "pip", "install", "--quiet", *editable)
     python, nemo_gym, pin = str(session.run_install("python", "-c", PROBE, silent=True, log=False)).split()
     if (python, nemo_gym) != (PYTHON, pin):
         session.error(

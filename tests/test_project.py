@@ -44,6 +44,8 @@ def project(tmp_path: Path, noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch
     """A copy of the files that the locks come from; the working directory."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(ROOT / "locks", tmp_path / "locks")
+    (tmp_path / "gym-rollouts").mkdir()
+    shutil.copy(ROOT / "gym-rollouts" / "pyproject.toml", tmp_path / "gym-rollouts")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -115,7 +117,7 @@ def run_ci(folder: Path, readme: str) -> subprocess.CompletedProcess[str]:
 def test_ci_runs_the_readme(tmp_path: Path) -> None:
     result = run_ci(tmp_path, README)
     assert "pip install nox[uv]\n" in result.stdout
-    assert "nox -s lint tests verbatim docs links\n" in result.stdout
+    assert "nox -s lint tool tests verbatim docs links\n" in result.stdout
 
 
 def test_ci_fails_with_nox_and_ends_with_the_tests_summary(tmp_path: Path) -> None:

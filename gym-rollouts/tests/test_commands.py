@@ -32,8 +32,19 @@ def test_json_is_one_object(here: Path, command) -> None:
 @pytest.mark.parametrize("rows", [[], ["x"], ["", ""]], ids=["empty", "broken", "blank"])
 def test_no_usable_line_is_status_1(here: Path, command, rows: list[str]) -> None:
     write(here / "r.jsonl", rows)
-    for arguments in (("filter", "r.jsonl", "--for", "rl", "--kept", "k.jsonl"), ("prepare", "r.jsonl", "--sft", "s.jsonl")):
+    for arguments in (
+        ("filter", "r.jsonl", "--for", "rl", "--kept", "k.jsonl"),
+        ("prepare", "r.jsonl", "--sft", "s.jsonl"),
+    ):
         made = command(*arguments)
         assert made.returncode == 1, made.stderr
         assert "no line is usable" in made.stdout
         assert len(Path("rejects.jsonl").read_text().splitlines()) == len(rows)
+
+
+def test_the_version_is_said_once() -> None:
+    from importlib.metadata import version
+
+    from gym_rollouts import __version__
+
+    assert version("gym-rollouts") == __version__

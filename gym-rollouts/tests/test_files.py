@@ -127,6 +127,7 @@ def test_a_stale_shard_that_is_an_input_is_not_removed(here: Path) -> None:
 
 def test_outputs_appear_whole_or_not_at_all(here: Path) -> None:
     Path("out.jsonl").write_text("old")
+
     def fail() -> None:
         with Outputs([]) as outputs:
             (place,) = outputs.claim(Path("out.jsonl"), "--out")
@@ -191,7 +192,9 @@ def test_shard_names(here: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
-@pytest.mark.parametrize("data", [b"", b"\n", b"a", b"a\nbb\n\nccc", b"\r\n\r\n", b"aaaa\nb\n" * 9, b"x" * 500 + b"\ny"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"a", b"a\nbb\n\nccc", b"\r\n\r\n", b"aaaa\nb\n" * 9, b"x" * 500 + b"\ny"]
+)
 def test_ranges_have_every_line_once(here: Path, data: bytes, size: int) -> None:
     Path("f").write_bytes(data)
     source = Source("f", Path("f"), 0, len(data))
