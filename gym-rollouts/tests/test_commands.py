@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from gym_rollouts.commands import COMMANDS
-
-from .conftest import rollout, write
+from sample import rollout, write
 
 
 @pytest.mark.parametrize("name", COMMANDS)

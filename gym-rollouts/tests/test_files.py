@@ -13,9 +13,8 @@ from gym_rollouts import Fault, filter, prepare
 from gym_rollouts.files import Outputs, Source, encoding_of, older_outputs, shard_names
 from gym_rollouts.lines import RANGE, Range, ranges, read
 from gym_rollouts.standard import zstd
-
-from .conftest import read as rows_of
-from .conftest import rollout, write
+from sample import read as rows_of
+from sample import rollout, write
 
 ROWS = [rollout(0, 0, 1.0, "é — 4"), rollout(0, 1, 0.0, "5"), rollout(1, 0, 1.0, "7", "3 + 4?")]
 LINES = [json.dumps(row, ensure_ascii=False) for row in ROWS]
