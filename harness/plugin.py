@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sybil import Document, Example, Region, Sybil
 
-from harness import isolation, ledger
+from harness import apart, isolation, ledger
 from harness.blocks import BlockError
 from harness.cache import Cache
 from harness.doctree import Site
@@ -228,6 +228,12 @@ class Documentation:
             terminalreporter.write_line(
                 f"The snippets' network is {self.network}. A snippet that reaches beyond this machine is refused in "
                 "Python only.",
+                yellow=True,
+            )
+        if self.records and (processes := apart.state()) != apart.APART:
+            terminalreporter.write_line(
+                f"The pages run {processes}. What one leaves in /tmp another may find, and a process that changes its "
+                "variables may outlive its page.",
                 yellow=True,
             )
         if self.too_many_shown:

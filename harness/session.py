@@ -21,6 +21,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from harness import isolation
+from harness.apart import Apart, Launch, Together
 from harness.blocks import Block
 from harness.consumers.command_line import NOTES
 from harness.live import QUIET_ENV, Zygote
@@ -29,6 +30,9 @@ from harness.shell import COLUMNS, Result, Screen, Shell, Terminal
 from harness.verdict import Failure
 
 WORKER = Path(__file__).with_name("python_worker.py")
+
+#: Where the Python lies that runs the pages.
+PYTHON_FOLDERS = (sys.prefix, sys.base_prefix)
 
 #: Seconds after which a block counts as stuck.
 TIMEOUT = 180.0
@@ -89,9 +93,19 @@ class Host:
         """The environment of a page's processes: NeMo Gym's commands in it are the live one's."""
         return self.environment | self.gym.env()
 
+    def apart(self, page: Page) -> Together:
+        """What starts the page's processes, and ends them."""
+        own = Apart(self._folder(page), [self.gym.directory, WORKER.parent.parent, *map(Path, PYTHON_FOLDERS)])
+        # Without it Ray's head node asks the metadata services of three clouds where it runs.
+        Path(own.variables["HOME"], "ray_bootstrap_config.yaml").write_text("{}\n", encoding="utf-8")
+        return own
+
+    def _folder(self, page: Page) -> Path:
+        return self.build / "pages" / page.name
+
     def begin(self, page: Page, start: Start) -> tuple[Path, Path]:
         """Make the folder in which a page is followed, with the files that it starts from, and one for its logs."""
-        base = self.build / "pages" / page.name
+        base = self._folder(page)
         shutil.rmtree(base, ignore_errors=True)
         directory, logs = base / "work", base / "logs"
         logs.mkdir(parents=True)
@@ -111,8 +125,6 @@ class Host:
         """The environment of every process that a page starts."""
         home = self.build / "home"
         home.mkdir(parents=True, exist_ok=True)
-        # Without it Ray's head node asks the metadata services of three clouds where it runs.
-        (home / "ray_bootstrap_config.yaml").write_text("{}\n", encoding="utf-8")
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         programs = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
         return {
@@ -189,7 +201,12 @@ class PageSession:
     def environment(self) -> Mapping[str, str]:
         """The environment of the page's processes."""
         noted = {} if self.host.genuine else {NOTES: str(self._refusals)}
-        return self.host.page_environment() | noted
+        return self.host.page_environment() | self.apart.variables | noted
+
+    @cached_property
+    def apart(self) -> Together:
+        """What starts the page's processes."""
+        return self.host.apart(self.page)
 
     def python(self, block: Block, source: str) -> dict[str, Any]:
         """Run Python of ``block`` in the page's process; the answer holds ``stdout`` and, if it raised, ``error``."""
@@ -197,14 +214,14 @@ class PageSession:
             # The reader starts Python in the terminal, wherever that is by now and whatever was exported in it.
             where, environment = self._shell_state() if self._shell else (self.directory, self.environment)
             out, err = self.logs / "python.out", self.logs / "python.err"
-            self._worker = PythonWorker(where, environment, out, err, self._screen(out), self._screen(err))
+            self._worker = PythonWorker(self.apart.launch, where, environment, out, err, self._screen(out), self._screen(err))
         return self._worker.run(block, source, self.page, self.host.timeout)
 
     def shell(self, command: str) -> Result:
         """Run one console command in the page's shell."""
         if self._shell is None:
             log = self.logs / "console.log"
-            self._shell = Shell(self.directory, self.environment, log, self._screen(log))
+            self._shell = Shell(self.directory, self.environment, log, self._screen(log), self.apart.launch)
         return self._shell.run(command, self.host.timeout)
 
     def terminal(self, name: str, command: str, line: int) -> Terminal:
@@ -224,7 +241,9 @@ class PageSession:
         environment = self.environment
         if self.host.genuine and self._shell:  # the reader activates the environment there too
             environment = self._shell_state()[1]
-        started = Terminal(command, self.directory, environment, log, self._screen(log), name, line)
+        started = Terminal(
+            command, self.directory, environment, log, self._screen(log), name, line, self.apart.launch
+        )
         self.terminals.append(started)
         return started
 
@@ -323,6 +342,8 @@ class PageSession:
         for screen in self._screens:
             screen.close()
         self._screens.clear()
+        if "apart" in self.__dict__:
+            self.apart.close()
 
 
 NETWORK_MESSAGE = (
@@ -336,6 +357,7 @@ class PythonWorker:
 
     def __init__(
         self,
+        launch: Launch,
         directory: Path,
         environment: Mapping[str, str],
         stdout: Path,
@@ -353,10 +375,10 @@ class PythonWorker:
             raise Failure("there is no `python` on PATH: the page, or the one before it, has not made an environment")
         with contextlib.ExitStack() as files:
             out, err = (files.enter_context(Path(name).open("ab", buffering=0)) for name in names)
-            self.process = subprocess.Popen(
+            self.process = launch(
                 [program, str(WORKER), str(requests_read), str(answers_write), "bare" if self.screens else "watched"],
-                cwd=directory,
-                env=dict(environment),
+                directory,
+                environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

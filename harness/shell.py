@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.apart import Launch, launch
+
 #: The columns of a reader's terminal.
 COLUMNS = 80
 
@@ -103,10 +105,16 @@ class Shell:
         environment: its whole environment.
         log: the file that takes what the commands print.
         screen: the terminal whose log that is; without one, commands write to the file and read nothing.
+        launch: what starts it.
     """
 
     def __init__(
-        self, directory: Path, environment: Mapping[str, str], log: Path, screen: Screen | None = None
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        screen: Screen | None = None,
+        launch: Launch = launch,
     ) -> None:
         self.log = log
         self.screen = screen
@@ -116,11 +124,11 @@ class Shell:
             log.write_bytes(b"")
         status_read, status_write = os.pipe()
         self.status = status_read
-        self.process = subprocess.Popen(
+        self.process = launch(
             # A part of a pipeline that fails makes the pipeline fail: a reader sees its message, a test its status.
             ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", 'while read -r l; do eval "$l"; done; exit 0'],
-            cwd=directory,
-            env=dict(environment),
+            directory,
+            environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -166,7 +174,7 @@ class Shell:
         self.run(f"env -0 >{shlex.quote(str(environment))}", timeout)
         variables = variables_of(environment.read_bytes())
         variables.pop("_", None)
-        return Path(f"/proc/{self.process.pid}/cwd").resolve(), variables
+        return Path(f"/proc/{self.process.pid}/cwd").readlink(), variables  # as it sees the folder itself
 
     def _failed_parts(self, status: int) -> tuple[FailedPart, ...]:
         """What was noted, but for the end of a command that failed as a whole: its last line, and the command."""
@@ -220,6 +228,7 @@ class Terminal:
         screen: Screen | None = None,
         name: str | None = None,
         line: int | None = None,
+        launch: Launch = launch,
     ) -> None:
         self.command = command
         self.name = name
@@ -230,10 +239,10 @@ class Terminal:
         if screen is not None:
             command = f"exec 0<>{screen.device} >&0 2>&1\n{command}"
         with log.open("ab") as output:
-            self.process = subprocess.Popen(
+            self.process = launch(
                 ["bash", "--noprofile", "--norc", "-c", command],
-                cwd=directory,
-                env=dict(environment),
+                directory,
+                environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

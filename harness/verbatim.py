@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import ledger
+from harness.apart import Together
 from harness.blocks import BlockError
 from harness.cache import digest_of
 from harness.evaluators import evaluate
@@ -171,6 +172,10 @@ class Reader(Host):
         return {"LANG": "C.UTF-8", "TERM": "xterm-256color", **kept, "HOME": str(self.home)} | {
             "PATH": os.pathsep.join(map(str, programs))
         }
+
+    def apart(self, page: Page) -> Together:
+        """The reader's machine is the page's."""
+        return Together()
 
     def page_environment(self) -> dict[str, str]:
         """The same with the folder's environment activated, where an earlier page has made one."""

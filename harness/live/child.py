@@ -50,7 +50,6 @@ def become(
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
     for target, fd in enumerate(fds):
         os.dup2(fd, target)
@@ -72,6 +71,11 @@ def become(
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     _forget_import_directory()
+
+
+def end_with_the_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _close_all_but(keep: set[int]) -> None:

@@ -49,7 +49,7 @@ class Zygote:
         self.variables = {**(os.environ if env is None else env), **QUIET_ENV}
         self.launcher = list(launcher)
         self.process: subprocess.Popen | None = None
-        self._directory: Path | None = None
+        self.directory: Path | None = None  # of its socket, shims and log
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Zygote":
@@ -60,15 +60,15 @@ class Zygote:
 
     def start(self) -> "Zygote":
         """Bind the socket and write the shims; the zygote itself waits for the first connection."""
-        self._directory = Path(tempfile.mkdtemp(prefix="gym-"))
-        self._work = self._directory / "work"
+        self.directory = Path(tempfile.mkdtemp(prefix="gym-"))
+        self._work = self.directory / "work"
         self._work.mkdir()
-        self.log = self._directory / "zygote.log"
+        self.log = self.directory / "zygote.log"
         self.log.touch()
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._directory / "socket"))
+        self._listener.bind(str(self.directory / "socket"))
         self._listener.listen(128)
-        write_shims(self._directory / "bin")
+        write_shims(self.directory / "bin")
         self._closing, self._close = os.pipe()
         threading.Thread(target=self._launch_when_needed, daemon=True, name="live NeMo Gym").start()
         return self
@@ -98,7 +98,7 @@ class Zygote:
 
     def env(self) -> dict[str, str]:
         """The variables that make a shell use this: shims first on PATH, the socket, and what keeps it quiet."""
-        path = os.pathsep.join([str(self._directory / "bin"), self.variables.get("PATH", os.defpath)])
+        path = os.pathsep.join([str(self.directory / "bin"), self.variables.get("PATH", os.defpath)])
         return {**QUIET_ENV, "PATH": path, SOCKET_VARIABLE: self._listener.getsockname()}
 
     def call(self, target: str, *arguments: Any, cwd: str | Path | None = None) -> Any:
@@ -128,7 +128,7 @@ class Zygote:
 
     def close(self) -> None:
         """End the zygote and every process that descends from it; remove its files."""
-        if self._directory is None:
+        if self.directory is None:
             return
         os.write(self._close, b"x")
         if self.process is not None:
@@ -139,8 +139,8 @@ class Zygote:
                 self.process.kill()
                 self.process.wait()
         self._listener.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
-        self._directory = None
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory = None
 
 
 def write_shims(directory: Path) -> None:

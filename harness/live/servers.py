@@ -42,7 +42,7 @@ CONFIG_PATH = global_config.NEMO_GYM_CONFIG_PATH_ENV_VAR_NAME
 
 # What may differ between two pages whose servers are nevertheless the same.
 PAGE_VARIABLES = {
-    *("PWD", "OLDPWD", "SHLVL", "_", "HOME", "TMPDIR", "COLUMNS", "LINES", "TERM"),
+    *("PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES", "TERM"),
     "HARNESS_REFUSALS",  # strict_cli.NOTES
 }
 # What NeMo Gym derives from the page's directory: it may differ too, unless a server reads or writes files there.

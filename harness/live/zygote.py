@@ -25,6 +25,7 @@ import os
 import selectors
 import signal
 import socket
+import struct
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,54 @@ class Server:
     pipes: tuple[int, ...]
 
 
+class NamespacesEnded(Exception):
+    """The processes among which a fork was to be are gone."""
+
+
+@dataclass(frozen=True)
+class Namespaces:
+    """The process and mount namespaces of a client, where they are not this process's own: its page's."""
+
+    pid: str
+    mount: str
+
+    @classmethod
+    def of(cls, sock: socket.socket) -> "Namespaces | None":
+        """Those of the process at the other end, of which the kernel knows the number that it has here."""
+        size = struct.calcsize("3i")
+        number, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        spaces = cls(f"/proc/{number}/ns/pid", f"/proc/{number}/ns/mnt")
+        try:
+            return None if os.readlink(spaces.pid) == os.readlink("/proc/self/ns/pid") else spaces
+        except OSError:
+            raise NamespacesEnded from None
+
+    def fork(self) -> int:
+        """Fork into them, as `os.fork`: the child is this process's own, and 0 is what it gets.
+
+        A process in between enters them, since it may be allowed to enter but not to leave.
+        """
+        pids, pid = os.pipe()
+        between = os.fork()
+        if between == 0:
+            with contextlib.suppress(OSError):  # they have ended
+                for path, kind in ((self.pid, os.CLONE_NEWPID), (self.mount, os.CLONE_NEWNS)):
+                    os.setns(os.open(path, os.O_RDONLY), kind)
+                forked = os.fork()
+                if forked == 0:
+                    os.close(pid)
+                    return 0
+                os.write(pid, forked.to_bytes(4))
+            os._exit(0)
+        os.close(pid)
+        os.waitpid(between, 0)  # what it forked is now this process's, which adopts orphans
+        found = os.read(pids, 4)
+        os.close(pids)
+        if not found:
+            raise NamespacesEnded
+        return int.from_bytes(found)
+
+
 class ForkServer:
     """The zygote's loop. ``listener`` is the bound socket, ``lifeline`` a descriptor whose end ends everything."""
 
@@ -123,7 +172,8 @@ class ForkServer:
         if received is None:
             return self.close(connection)
         message, fds = received
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its end is read next, and closes it
+        # Its end, or that of the processes among which it was, is read next, and closes it.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, NamespacesEnded):
             getattr(self, f"on_{message.pop('verb', 'signal')}")(connection, fds, **message)
         for fd in fds:
             os.close(fd)
@@ -213,7 +263,7 @@ class ForkServer:
             os.close(err[1])
             connection.servers[name] = Server(pid, port, (out[0], err[0]))
         server = connection.servers[name]
-        wire.send(connection.sock, {"pid": server.pid}, server.pipes)
+        wire.send(connection.sock, {"pid": number_inside(server.pid)}, server.pipes)
 
     def on_ready(self, connection: Connection, fds: list[int]) -> None:
         connection.ready = True
@@ -227,9 +277,17 @@ class ForkServer:
     # ----------------------------------------------------------------------------------------------- processes
 
     def fork(self, body: Any, connection: Connection) -> int:
-        pid = os.fork()
+        """Fork a process that runs ``body`` in the namespaces of the one that asked for it.
+
+        Raises:
+            OSError: these have just ended.
+        """
+        spaces = Namespaces.of(connection.sock)
+        pid = spaces.fork() if spaces else os.fork()
         if pid == 0:
             try:
+                if spaces is None:  # in others, it ends with their first process
+                    child.end_with_the_parent()
                 body()
             except BaseException:
                 importlib.import_module("traceback").print_exc()
@@ -289,6 +347,12 @@ class ForkServer:
                 kill_group(server.pid)
                 os.waitpid(server.pid, 0)
         connection.servers = {}
+
+
+def number_inside(pid: int) -> int:
+    """The number by which a process is known in its own namespace."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(row for row in status.splitlines() if row.startswith("NSpid:")).split()[-1])
 
 
 def warm_up(entrypoint: Path) -> None:

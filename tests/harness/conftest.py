@@ -30,10 +30,10 @@ def runner(tmp_path: Path, host: Host) -> Runner:
 
 
 @pytest.fixture
-def judge(runner: Runner) -> Callable[[str], Failure | None]:
-    """Judge the text of a page: the failure that it ends with, with its line set; None if it passes."""
+def judge_with() -> Callable[..., Failure | None]:
+    """Judge the text of a page with a runner: the failure that it ends with, with its line set; None if it passes."""
 
-    def judge_text(text: str, name: str = "page") -> Failure | None:
+    def judge_text(runner: Runner, text: str, name: str = "page") -> Failure | None:
         from harness.pages import page_at
 
         page = page_at(runner.docs, name)
@@ -49,6 +49,19 @@ def judge(runner: Runner) -> Callable[[str], Failure | None]:
             run.close()
             judge_text.records = run.records
         return None
+
+    return judge_text
+
+
+@pytest.fixture
+def judge(runner: Runner, judge_with: Callable[..., Failure | None]) -> Callable[..., Failure | None]:
+    """The same, with the host that the tests share."""
+
+    def judge_text(text: str, name: str = "page") -> Failure | None:
+        try:
+            return judge_with(runner, text, name)
+        finally:
+            judge_text.records = judge_with.records
 
     return judge_text
 
