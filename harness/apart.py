@@ -59,9 +59,7 @@ def state() -> str:
     return APART
 
 
-def launch(
-    command: Sequence[str], directory: Path, environment: Mapping[str, str], **options: Any
-) -> subprocess.Popen:
+def launch(command: Sequence[str], directory: Path, environment: Mapping[str, str], **options: Any) -> subprocess.Popen:
     """Start a program.
 
     Args:
@@ -134,8 +132,10 @@ class Apart(Together):
                     mounts += [str(path), str(inside)]
             mounts += [str(own), str(shared)]
         waiting = subprocess.Popen(
-            [_program("unshare"), "--mount", "--pid", "--fork", "--propagation", "private"]
-            + ["bash", "--noprofile", "--norc", "-c", _KEEPER, "keeper", *mounts],
+            [
+                *(_program("unshare"), "--mount", "--pid", "--fork", "--propagation", "private"),
+                *("bash", "--noprofile", "--norc", "-c", _KEEPER, "keeper", *mounts),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -214,7 +214,8 @@ class PageSession:
             # The reader starts Python in the terminal, wherever that is by now and whatever was exported in it.
             where, environment = self._shell_state() if self._shell else (self.directory, self.environment)
             out, err = self.logs / "python.out", self.logs / "python.err"
-            self._worker = PythonWorker(self.apart.launch, where, environment, out, err, self._screen(out), self._screen(err))
+            screens = self._screen(out), self._screen(err)
+            self._worker = PythonWorker(self.apart.launch, where, environment, out, err, *screens)
         return self._worker.run(block, source, self.page, self.host.timeout)
 
     def shell(self, command: str) -> Result:
@@ -241,9 +242,7 @@ class PageSession:
         environment = self.environment
         if self.host.genuine and self._shell:  # the reader activates the environment there too
             environment = self._shell_state()[1]
-        started = Terminal(
-            command, self.directory, environment, log, self._screen(log), name, line, self.apart.launch
-        )
+        started = Terminal(command, self.directory, environment, log, self._screen(log), name, line, self.apart.launch)
         self.terminals.append(started)
         return started
 

@@ -23,7 +23,9 @@ OWN = ("$HOME", "~", "${TMPDIR}", "${XDG_CACHE_HOME:-$HOME/.cache}", "${XDG_CONF
 
 def leave_and_look(judge, folder: str) -> None:
     name = "left-by-another-page.txt"
-    assert judge(console(f"$ mkdir -p {folder} && echo mine > {folder}/{name}", f"$ cat {folder}/{name}", "mine")) is None
+    assert (
+        judge(console(f"$ mkdir -p {folder} && echo mine > {folder}/{name}", f"$ cat {folder}/{name}", "mine")) is None
+    )
     failure = judge(console(f"$ cat {folder}/{name}", "mine"), "two")
     assert "No such file" in failure.message
 
@@ -148,7 +150,9 @@ def test_where_the_system_allows_no_namespaces_homes_are_apart_all_the_same(tmp_
     variables = {"PATH": os.environ["PATH"], **one.variables}
     temporary = Path(one.variables["TMPDIR"])
     assert len(str(temporary)) < 30  # Ray keeps sockets some folders below it, and their paths have 107 bytes at most
-    daemon = one.launch(["sh", "-c", "setsid sleep 600 > /dev/null & echo $!"], tmp_path, variables, stdout=subprocess.PIPE)
+    daemon = one.launch(
+        ["sh", "-c", "setsid sleep 600 > /dev/null & echo $!"], tmp_path, variables, stdout=subprocess.PIPE
+    )
     number = int(daemon.communicate()[0])
     one.close()
     assert not temporary.exists()
