@@ -73,7 +73,7 @@ def gym_config(text: str, command: str, context: Iterable[str] = (), keys_only: 
     fields = _command_fields(command)
     texts = _with_included(text, tuple(context))
     used = {name.split(".")[0] for each in texts for name in re.findall(r"\$\{([^}:,]+)", each)}
-    servers = {str(key) for each in texts for key in (yaml.safe_load(each) or {})} - set(fields)
+    servers = {key for each in texts for key in _top_level(each)} - set(fields)
     for key, value in node.value:
         name = key.value
         if name in fields:
@@ -92,13 +92,20 @@ def _with_included(text: str, context: tuple[str, ...]) -> list[str]:
 
     texts, seen = [text, *context], set()
     for each in texts:
-        for name in (yaml.safe_load(each) or {}).get("config_paths") or []:
+        for name in _top_level(each).get("config_paths") or []:
             path = _resolve_under_cwd_or_install(str(name))
             if str(path) not in seen and Path(path).is_file():
                 seen.add(str(path))
                 texts.append(Path(path).read_text(encoding="utf-8"))
     # What the command line's `--model-type` brings is not in any of these files: its variables are always known.
     return [*texts, *_model_configs()]
+
+
+@cache
+def _top_level(text: str) -> dict[str, Any]:
+    """The data of a configuration's text by its top-level keys."""
+    data = yaml.safe_load(text)
+    return {str(key): value for key, value in data.items()} if isinstance(data, dict) else {}
 
 
 @cache
