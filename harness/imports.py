@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 
 #: A module that is named in a text and loaded by it, such as ``harness.consumers.gym:rows``.
 _NAMED = re.compile(r"(?:harness|pinned)(?:\.\w+)+(?::\w*)?")
-_SCRIPT = re.compile(r"\w+\.py")
+#: A file beside a module that it starts or reads.
+_BESIDE = re.compile(r"\w+\.(?:py|json)")
 
 
 def used_by(programs: Iterable[Path], root: Path = ROOT) -> set[Path]:
@@ -38,6 +39,8 @@ def _uses(path: Path, root: Path) -> tuple[Path, ...]:
 
 
 def _uses_of(path: Path, root: Path) -> Iterator[Path]:
+    if path.suffix != ".py":
+        return
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError:  # whoever runs it will hear of it
@@ -53,9 +56,9 @@ def _uses_of(path: Path, root: Path) -> Iterator[Path]:
                     yield from _files(f"{module}.{each.name}", root)
             case ast.Constant(value=str(text)) if id(node) not in prose and _NAMED.fullmatch(text):
                 yield from _files(text.partition(":")[0], root)
-            case ast.Constant(value=str(text)) if id(node) not in prose and _SCRIPT.fullmatch(text):
-                if (script := path.with_name(text)).is_file():
-                    yield script
+            case ast.Constant(value=str(text)) if id(node) not in prose and _BESIDE.fullmatch(text):
+                if (beside := path.with_name(text)).is_file():
+                    yield beside
 
 
 def _files(name: str, root: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Write the reference pages from the pinned install: every resources server, setting and command.
+"""Write what is read from the pinned install: the reference pages, and which classes read each command's settings.
 
     python -m pinned.reference                write them
     python -m pinned.reference --check        fail, with the difference, where they are not what the pin gives
@@ -6,7 +6,7 @@
 
 A page's opening is written by hand; what stands below the line `GENERATED` comes from here. What an install cannot
 say of its resources servers, one row for each, is in ``docs/_data/servers.toml``; meanings of settings that their
-classes leave without one in ``docs/_data/settings.toml``.
+classes leave without one in ``docs/_data/settings.toml``. The classes go to `COMMANDS`, which the harness judges with.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pinned.symbols import pinned_version
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "reference"
+COMMANDS = ROOT / "harness" / "consumers" / "commands.json"
 
 
 def installed() -> extract.Data:
@@ -38,12 +39,13 @@ def installed() -> extract.Data:
 
 
 def files(data: extract.Data, pages: Path = PAGES) -> dict[Path, str]:
-    """Each reference page with its whole text: what is written by hand, and what the install gives.
+    """Each file with its whole text: of a page what is written by hand, and what the install gives.
 
     Raises:
         ReferenceError: the hand-written data do not fit the install, or a page lacks the line `GENERATED`.
     """
-    written = {}
+    read_by = extract.command_classes(data["commands"], data["server_classes"])
+    written = {COMMANDS: json.dumps(read_by, indent=1) + "\n"}
     for name, generated in render(data).items():
         path = pages / f"{name}.md"
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -55,10 +57,10 @@ def files(data: extract.Data, pages: Path = PAGES) -> dict[Path, str]:
 
 
 def check(data: extract.Data, pages: Path = PAGES) -> str:
-    """The difference between the committed pages and what the install gives; empty where there is none."""
+    """The difference between the committed files and what the install gives; empty where there is none."""
     differences: list[str] = []
     for path, given in files(data, pages).items():
-        name = f"docs/reference/{path.name}"
+        name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else f"docs/reference/{path.name}"
         committed = path.read_text(encoding="utf-8").splitlines()
         labels = (name, f"{name}, as the pin gives it")
         differences += difflib.unified_diff(committed, given.splitlines(), *labels, lineterm="")
@@ -73,10 +75,10 @@ def dump(file: Path) -> extract.Data:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the pages, compare them with the install, or dump what is known of it; the exit status."""
+    """Write the files, compare them with the install, or dump what is known of it; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pinned.reference", description=__doc__.splitlines()[0])
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--check", action="store_true", help="change nothing; fail where a page is out of date")
+    choice.add_argument("--check", action="store_true", help="change nothing; fail where a file is out of date")
     choice.add_argument("--dump", metavar="FILE", type=Path, help="write what any installed release has, as JSON")
     options = parser.parse_args(arguments)
     try:

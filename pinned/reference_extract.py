@@ -34,6 +34,12 @@ from pinned.reference_classes import (
 #: Fields of a verify or run request that are no fields of a task.
 FRAMEWORK_FIELDS = frozenset({"responses_create_params", "response", "agent_ref", "task_source"})
 
+#: The module of ``gym`` itself.
+MAIN = "nemo_gym.cli.main"
+
+#: The command that prints a configuration as others would read it, and the one that reads most of it.
+RESOLVING, RUNNING = "env resolve", "eval run"
+
 
 def everything() -> Data:
     """All that this module finds, with the release that it found it in."""
@@ -45,6 +51,7 @@ def everything() -> Data:
         "keys": top_level_keys(),
         "groups": command_groups(),
         "commands": commands(),
+        "server_classes": server_classes(),
         "old_commands": old_commands(),
     }
 
@@ -237,20 +244,21 @@ def _request_fields(folder: Path) -> list[Data]:
 def commands() -> dict[str, Data]:
     """Every ``gym`` command by its words, and under "" ``gym`` itself.
 
-    Each has what it ``says``, the ``classes`` that read its settings, and its ``flags``.
+    Each has what it ``says``, the ``classes`` that read its settings, whether it ``starts_servers``, and its ``flags``.
     Each flag has its ``names``, ``says``, ``value`` (what follows it), ``choices``, ``default``, ``required`` and
     ``sets``: the settings that it turns into. Empty for a release without ``gym``.
     """
     try:
-        main = importlib.import_module("nemo_gym.cli.main")
+        main = importlib.import_module(MAIN)
         table, parser = main.COMMANDS, main.build_parser()
     except (ImportError, AttributeError):
         return {}
-    everywhere = {"says": "", "classes": [], "flags": _flags(parser, None)}
+    everywhere = {"says": "", "classes": [], "starts_servers": False, "flags": _flags(parser, None)}
     return {"": everywhere} | {
         name: {
             "says": command.summary or "",
             "classes": _read_by(command.target),
+            "starts_servers": _starts_servers(command.target),
             "flags": _flags(_leaf(parser, name.split()), command),
         }
         for name, command in table.items()
@@ -260,7 +268,7 @@ def commands() -> dict[str, Data]:
 def command_groups() -> dict[str, str]:
     """What ``gym --help`` says of each group of commands."""
     try:
-        return dict(importlib.import_module("nemo_gym.cli.main").GROUPS)
+        return dict(importlib.import_module(MAIN).GROUPS)
     except (ImportError, AttributeError):
         return {}
 
@@ -326,26 +334,71 @@ def _sets(action: argparse.Action, leaf: argparse.ArgumentParser, flags: Iterabl
     return list(dict.fromkeys(token.lstrip("+").replace('"', "") for token in tokens if "=" in token))
 
 
-def _read_by(target: Any) -> list[str]:
-    """The classes that read a command's settings: those that its function validates the configuration with."""
+def _functions(target: Any) -> Iterator[tuple[ast.AST, Mapping[str, ast.AST], str, Mapping[str, str]]]:
+    """The functions behind a command: each with its module's other functions, its module, and that module's imports."""
     targets = [target] if isinstance(target, str) else re.findall(r'"(nemo_gym[\w.]*:\w+)"', inspect.getsource(target))
-    if not isinstance(target, str) and "_SEARCHABLE_TYPES" in inspect.getsource(target):
-        targets = []
-    found: list[str] = []
+    if not isinstance(target, str):
+        if "_SEARCHABLE_TYPES" in inspect.getsource(target):
+            return
+        targets.append(f"{target.__module__}:{target.__name__}")  # one that the program calls with its arguments
     for each in targets:
         module, _, name = each.partition(":")
         path = site_packages() / (module.replace(".", "/") + ".py")
         if path.is_file():
             tree = ast.parse(path.read_text(encoding="utf-8"))
-            known = imports(tree, module.rpartition(".")[0])
-            found += _validated(tree, name, module, known)
-    return list(dict.fromkeys(found))
+            bodies = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+            if name in bodies:
+                yield bodies[name], bodies, module, imports(tree, module.rpartition(".")[0])
 
 
-def _validated(tree: ast.Module, function: str, module: str, names: Mapping[str, str], depth: int = 2) -> list[str]:
-    """The classes that a function validates the whole configuration with, itself or through what it calls."""
-    bodies = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    return _validated_in(bodies[function], bodies, module, names, depth) if function in bodies else []
+def _read_by(target: Any) -> list[str]:
+    """The classes that read a command's settings: those that its functions validate the configuration with.
+
+    The functions themselves, or what they call.
+    """
+    return _each(name for function in _functions(target) for name in _validated_in(*function, depth=2))
+
+
+def _starts_servers(target: Any) -> bool:
+    """Whether a command starts servers: whether one of its functions makes NeMo Gym's own helper for that."""
+    return any(
+        isinstance(node, ast.Call) and ast.unparse(node.func) == "RunHelper"
+        for body, *_ in _functions(target)
+        for node in ast.walk(body)
+    )
+
+
+def server_classes() -> list[str]:
+    """The classes that read the whole configuration wherever servers run: no command's own, and outside ``gym``."""
+    root, found = site_packages(), []
+    for path in sorted((root / "nemo_gym").rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        text = path.read_text(encoding="utf-8")
+        if "model_validate" in text and not {"cli", "tests", "testing"} & set(parts):
+            module, tree = ".".join(parts), ast.parse(text)
+            names = imports(tree, module.rpartition(".")[0])
+            for node in ast.walk(tree):
+                match node:
+                    case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="model_validate"), args=[given]):
+                        path = names.get(name, f"{module}.{name}")
+                        if "global_config" in ast.unparse(given) and path in classes() and role_of(path) != "command":
+                            found.append(path)
+    return _each(found)
+
+
+def command_classes(commands: Mapping[str, Data], servers: Iterable[str]) -> dict[str, list[str]]:
+    """Every class, as ``module:Name``, that reads what each command is given, from `commands` and `server_classes`.
+
+    A command that starts servers is given what these read too, and `RESOLVING` what `RUNNING` is given.
+    """
+    found = {
+        name: _each([*each["classes"], *(servers if each["starts_servers"] else ())])
+        for name, each in commands.items()
+        if name
+    }
+    if RESOLVING in found:
+        found[RESOLVING] = _each([*found[RESOLVING], *found[RUNNING]])
+    return {name: [":".join(path.rsplit(".", 1)) for path in paths] for name, paths in found.items()}
 
 
 def _validated_in(
@@ -356,7 +409,9 @@ def _validated_in(
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="model_validate")):
                 path = names.get(name, f"{module}.{name}")
-                if path in classes() and role_of(path) == "command" and path.rpartition(".")[2] not in READERS:
+                # `gym` itself validates just what it hands on: a file of its own, of no class for commands.
+                reads = path in classes() and (role_of(path) == "command" or module == MAIN)
+                if reads and path.rpartition(".")[2] not in READERS:
                     found.append(path)
             case ast.Call(func=ast.Name(id=name)) if depth and name in bodies and bodies[name] is not body:
                 found += _validated_in(bodies[name], bodies, module, names, depth - 1)

@@ -127,9 +127,27 @@ def _ships_with_the_install(path: Path) -> bool:
 
 
 def _overrides(tokens: list[str]) -> str:
-    """The ``key.path=value`` tokens as one YAML text."""
-    from omegaconf import OmegaConf
+    """The ``key.path=value`` tokens as one YAML text, each read as Hydra reads it, such as ``a.b={c:1}``."""
+    import yaml
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
 
-    dotted = [token.lstrip("+") for token in tokens if "=" in token and not token.startswith("~")]
+    parser, merged = OverridesParser.create(), {}
+    for token in tokens:
+        try:
+            override = parser.parse_override(token)
+        except HydraException:
+            continue  # the command itself says what is wrong with it
+        if not override.is_delete() and not override.is_sweep_override():
+            value = override.value()
+            for key in reversed(override.key_or_group.split(".")):
+                value = {key: value}
+            merged = _merged(merged, value)
     # A value may be anything that Hydra reads: its keys are what is checked, as its type is by the command itself.
-    return OmegaConf.to_yaml(OmegaConf.from_dotlist(dotted)) if dotted else ""
+    return yaml.safe_dump(merged) if merged else ""
+
+
+def _merged(low: Any, high: Any) -> Any:
+    if isinstance(low, dict) and isinstance(high, dict):
+        return low | {key: _merged(low.get(key), value) for key, value in high.items()}
+    return high

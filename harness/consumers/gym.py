@@ -13,18 +13,19 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic.fields import FieldInfo
 
 from harness.consumers.commands import COMMAND_CONFIGS
 from harness.consumers.strict import (
     Problem,
     check,
     compose,
-    data_of,
     line_of,
     mapping,
+    nearest,
     unknown_key,
     unknown_keys,
     wrong_values,
@@ -81,8 +82,9 @@ def gym_config(text: str, command: str, context: Iterable[str] = (), keys_only: 
         elif _is_server(value):
             problems += _check_server(name, value, keys_only)
         elif name not in _reserved() and name not in used and name not in servers - _keys(node):
-            known = {*fields, *_reserved(), *used, *servers} - {name}
-            problems.append(unknown_key(key, "", known, f"`gym {command}`"))
+            problems += _misspelt_kind(key, value) or [
+                unknown_key(key, "", {*fields, *_reserved(), *used, *servers} - {name}, f"`gym {command}`")
+            ]
     return problems
 
 
@@ -133,7 +135,7 @@ def _keys(node: yaml.MappingNode) -> set[str]:
 @cache
 def _command_fields(command: str) -> dict[str, Any]:
     if command not in COMMAND_CONFIGS:
-        raise LookupError(f"`gym {command}` is no command that harness/consumers/commands.py knows")
+        raise LookupError(f"`gym {command}` is no command of the pinned NeMo Gym")
     fields: dict[str, Any] = {}
     for name in COMMAND_CONFIGS[command]:
         for field, info in load(name).model_fields.items():
@@ -142,22 +144,30 @@ def _command_fields(command: str) -> dict[str, Any]:
 
 
 def _check_field(field: Any, node: yaml.Node, name: str, keys_only: bool) -> list[Problem]:
-    from typing import Annotated
-
-    from pydantic.fields import FieldInfo
-
-    if keys_only or "${" in str(data_of(node)):  # `${...}` is filled in when the configuration is resolved
-        return unknown_keys(field, node, f"{name}.")
     annotation = field
     if isinstance(field, FieldInfo):
         annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-    problems = unknown_keys(annotation, node, f"{name}.") or wrong_values(annotation, node, f"{name}.")
+    problems = unknown_keys(annotation, node, f"{name}.")
+    if keys_only or problems:
+        return problems
     # A mapping of overrides gives some of a class's keys: those that it leaves out come from the row.
-    return [problem for problem in problems if not problem.message.endswith("Field required")]
+    return [each for each in wrong_values(annotation, node, f"{name}.") if not each.message.endswith("Field required")]
+
+
+def _is_mapping(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode)
 
 
 def _is_server(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.MappingNode) and bool(_keys(node) & set(SERVER_TYPES))
+    return _is_mapping(node) and bool(_keys(node) & set(SERVER_TYPES))
+
+
+def _misspelt_kind(instance: yaml.Node, node: yaml.Node) -> list[Problem]:
+    """The problem of a block that would be a server's if its kind were spelt right."""
+    path = f"{instance.value}."
+    keys = [key for key, value in node.value if _is_mapping(value)] if _is_mapping(node) else []
+    found = [unknown_key(key, path, SERVER_TYPES, "a server") for key in keys]
+    return [problem for problem in found if "did you mean" in problem.message]
 
 
 def _check_server(instance: str, node: yaml.MappingNode, keys_only: bool) -> list[Problem]:
@@ -204,13 +214,12 @@ def server_config(kind: str, implementation: str) -> type:
     Raises:
         LookupError: no such server in the install or beside the configuration, or one that does not import.
     """
+    from nemo_gym import PARENT_DIR
     from nemo_gym.cli.env import _resolve_server_dir
 
     directory = Path(_resolve_server_dir(Path(kind, implementation)))
     if not (directory / "app.py").is_file():
-        known = [path.parent.name for path in directory.parent.glob("*/app.py")]
-        from harness.consumers.strict import nearest
-
+        known = [path.parent.name for root in (Path(), Path(PARENT_DIR)) for path in (root / kind).glob("*/app.py")]
         raise LookupError(f"no server {implementation!r} in {kind}: {nearest(implementation, known)}")
     try:
         module = _server_module(kind, implementation, directory)

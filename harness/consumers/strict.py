@@ -286,7 +286,7 @@ def _distance(annotation: Any, node: yaml.Node) -> tuple[float, ...]:
         return unknown, 0, 0, 0
     given = {key.value: value for key, value in node.value}
     unfit = sum(not _fits(each.annotation, given[name]) for name, each in fields.items() if name in given)
-    strange = sum(1 - max((_likeness(name, each) for each in fields), default=0) for name in given if name not in fields)
+    strange = sum(1 - max(_likeness(name, each) for each in ("", *fields)) for name in given if name not in fields)
     missing = sum(each.required and name not in given for name, each in fields.items())
     return unknown + unfit, strange, missing, -len(given.keys() & fields.keys())
 

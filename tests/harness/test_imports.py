@@ -9,7 +9,8 @@ from harness.imports import ROOT, used_by
 FILES = {
     "harness/__init__.py": "",
     "harness/plugin.py": '"""See harness.other."""\nfrom harness import run\nimport harness.deep.inner\n',
-    "harness/run.py": 'CHECK = "harness.named:check"\nWORKER = "worker.py"\nfrom pinned.symbols import of\n',
+    "harness/run.py": 'CHECK = "harness.named:check"\nWORKER = "worker.py"\nfrom pinned.symbols import of\nDATA = "data.json"\n',
+    "harness/data.json": '{"a": true}',
     "harness/named.py": "",
     "harness/worker.py": "import harness.late",
     "harness/late.py": "",
@@ -38,7 +39,15 @@ def test_what_judges_no_page_in_the_tests_throws_no_verdict_away(name):
     assert ROOT / name not in used_by(ROOT / each for each in JUDGING)
 
 
-@pytest.mark.parametrize("name", ["harness/consumers/gym.py", "harness/python_worker.py", "harness/live/servers.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "harness/consumers/gym.py",
+        "harness/consumers/commands.json",
+        "harness/python_worker.py",
+        "harness/live/servers.py",
+    ],
+)
 def test_what_judges_counts_also_where_it_is_only_named(name):
     from harness.cache import JUDGING
 

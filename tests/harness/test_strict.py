@@ -7,7 +7,7 @@ import enum
 import json
 import typing
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal, NewType, Union
+from typing import Annotated, Any, Literal, NewType
 
 import pytest
 import typing_extensions
@@ -93,7 +93,7 @@ class Checked:
 
 
 Pet = Annotated[Cat | Dog | Fish, Field(description="any of them")]
-type Named = dict[str, Pet]
+Named = typing_extensions.TypeAliasType("Named", dict[str, Pet])
 Wrapped = NewType("Wrapped", Inner)
 
 
@@ -120,7 +120,7 @@ class All(BaseModel):
     tagged: Annotated[Cat | Bird, Field(union_mode="left_to_right")] | None = None
     free: dict[str, Any] = {}
     anything: Any = None
-    nested: list[Union[list[Inner], "All"]] = []
+    nested: list[list[Inner] | All] = []
 
 
 FAULTS = [
@@ -165,7 +165,9 @@ FAULTS = [
 @pytest.mark.parametrize(("text", "key", "of", "near"), FAULTS, ids=[fault[1] for fault in FAULTS])
 def test_an_unknown_key_is_named_once_with_the_nearest(text: str, key: str, of: str, near: str) -> None:
     near = near if " " in near else f"did you mean {near!r}?"
-    assert [each.message for each in strict.check(All, strict.compose(text))] == [f"unknown key {key!r} for {of}: {near}"]
+    assert [each.message for each in strict.check(All, strict.compose(text))] == [
+        f"unknown key {key!r} for {of}: {near}"
+    ]
 
 
 RIGHT = """
@@ -187,7 +189,9 @@ nested: [[{depth: 1}], {pets: none}]
 """
 
 
-@pytest.mark.parametrize("text", [RIGHT, "pets: none", "pet: null", "tagged: {mode: a, feathers: 1}", "pet: {kind: '${k}'}"])
+@pytest.mark.parametrize(
+    "text", [RIGHT, "pets: none", "pet: null", "tagged: {mode: a, feathers: 1}", "pet: {kind: '${k}'}"]
+)
 def test_what_is_right_passes(text: str) -> None:
     assert strict.check(All, strict.compose(text)) == []
 
@@ -240,7 +244,9 @@ def _size(value: Any) -> int:
     return len(json.dumps(value))
 
 
-def reachable(annotation: Any, wrap=lambda value: value, path: str = "", seen: set[Any] | None = None) -> Iterator[tuple]:
+def reachable(
+    annotation: Any, wrap=lambda value: value, path: str = "", seen: set[Any] | None = None
+) -> Iterator[tuple]:
     """Each class that a type reaches, once: with its keys' path there, and what puts a value of it at that path."""
     seen = set() if seen is None else seen
     annotation = strict._plain(annotation)
@@ -252,8 +258,10 @@ def reachable(annotation: Any, wrap=lambda value: value, path: str = "", seen: s
         yield annotation, path, wrap
         base = sample(annotation)
         for name, each in fields.items():
+
             def inner(value, name=name, base=base, wrap=wrap):
                 return wrap(base | {name: value})
+
             yield from reachable(each.annotation, inner, f"{path}{name}.", seen)
     elif strict._is_union(annotation):
         for member in typing.get_args(annotation):
@@ -268,7 +276,22 @@ def reachable(annotation: Any, wrap=lambda value: value, path: str = "", seen: s
 TAKEN_BY_ANY = {"ComparisonFilter": "a compound filter holds comparisons or any object"}
 
 ROOTS = {
-    **{f"row {name}": load(f"harness.consumers.rows:{name}") for name in ("TaskRow", "RolloutRow", "FailureRow", "AggregateMetricsFile", "RewardProfile", "RepeatMetricsFile", "QualitySummary", "RolloutVerdict", "SFTRow", "PreferencePair", "RLRow")},
+    **{
+        f"row {name}": load(f"harness.consumers.rows:{name}")
+        for name in (
+            "TaskRow",
+            "RolloutRow",
+            "FailureRow",
+            "AggregateMetricsFile",
+            "RewardProfile",
+            "RepeatMetricsFile",
+            "QualitySummary",
+            "RolloutVerdict",
+            "SFTRow",
+            "PreferencePair",
+            "RLRow",
+        )
+    },
     "prompt": load("nemo_gym.prompt:PromptConfig"),
 }
 
@@ -279,7 +302,9 @@ def _cases(annotation: Any, reached: set[Any]) -> Iterator[tuple[str, str, str, 
             continue
         base = sample(kind)
         for key, each in strict._fields(kind).items():
-            value = {name: given for name, given in base.items() if name != key} | {misspelt(key): sample(each.annotation)}
+            value = {name: given for name, given in base.items() if name != key} | {
+                misspelt(key): sample(each.annotation)
+            }
             yield kind.__name__, path, key, wrap(value)
 
 
@@ -299,11 +324,14 @@ def _unnamed(annotation: Any, reached: set[Any], prefix: str = "") -> tuple[list
 def test_every_key_of_every_class_that_rows_and_commands_reach_is_looked_at() -> None:
     reached: set[Any] = set()
     missed, tried = [], 0
-    for annotation in [*ROOTS.values(), *(field for command in COMMAND_CONFIGS for field in _command_fields(command).values())]:
+    for annotation in [
+        *ROOTS.values(),
+        *(field for command in COMMAND_CONFIGS for field in _command_fields(command).values()),
+    ]:
         more, count = _unnamed(annotation, reached)
         missed += more
         tried += count
-    assert '\n'.join(missed) == ''
+    assert "\n".join(missed) == ""
     assert tried > 1000
     assert sum(map(typing_extensions.is_typeddict, reached)) > 60
 
@@ -315,4 +343,8 @@ def test_every_setting_of_every_command_is_looked_at() -> None:
         for name in _command_fields(command)
     }
     assert len(said) > 100
-    assert {place: found for place, found in said.items() if f"did you mean {place.partition(', ')[2]!r}?" not in found[0][1]} == {}
+    assert {
+        place: found
+        for place, found in said.items()
+        if f"did you mean {place.partition(', ')[2]!r}?" not in found[0][1]
+    } == {}
