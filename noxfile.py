@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -26,7 +27,14 @@ nox.options.sessions = ["lint", "tests", "docs"]
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
-from harness.imports import used_by  # noqa: E402  (needs the path above; it needs no package)
+from harness.environments import (  # noqa: E402  (these need the path above, and no package)
+    DEFAULT,
+    ENVIRONMENTS,
+    FOLDER_VARIABLE,
+    STAMP,
+    Environment,
+)
+from harness.imports import used_by  # noqa: E402
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -44,8 +52,10 @@ SPHINX_OPTIONS = (
 
 # NeMo Gym's Python, and the release of it that the pinned NeMo Gym declares as its oldest. It runs on an
 # older 3.13 too, so uv is told to resolve for this one whichever 3.13 the machine has.
-PYTHON = "3.13"
-DECLARED_PYTHON = "3.13.14"
+PYTHON = ENVIRONMENTS[DEFAULT].python
+DECLARED_PYTHON = ENVIRONMENTS[DEFAULT].compiled_for
+# The environments in which pages run beside that one.
+OTHERS = [each for each in ENVIRONMENTS.values() if each.name != DEFAULT]
 # Where the command-line tool of the pages runs: beside every framework that trains.
 TOOL_PYTHONS = ("3.11", "3.12", "3.13")
 TOOL = Path("gym-rollouts")
@@ -81,7 +91,7 @@ WORKFLOWS = {
 # Lock: the oldest Python that it is compiled for.
 LOCKS = {
     "docs": "3.11",
-    "tests": DECLARED_PYTHON,
+    **{each.name: each.compiled_for for each in ENVIRONMENTS.values()},
     "tool": TOOL_PYTHONS[0],
     "verbatim": PYTHON,
     "lint": "3.11",
@@ -166,7 +176,47 @@ def browser(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Judge every page and run all tests; `tests -- docs/PATH.md` judges one page. Arguments go to pytest."""
     install_nemo_gym(session)
-    session.run("pytest", *(session.posargs or ALL_CORES), env=KEEP_BYTECODE)
+    folder = {FOLDER_VARIABLE: str(Path(session.virtualenv.location).resolve().parent)}
+    session.run("pytest", *(session.posargs or ALL_CORES), env=KEEP_BYTECODE | folder)
+
+
+@nox.session(venv_backend="none", default=False)
+def pythons(session: nox.Session) -> None:
+    """See that every Python is there that the sessions need; uv fetches what is missing."""
+    versions = {*TOOL_PYTHONS, *(each.python for each in ENVIRONMENTS.values())}
+    if missing := [version for version in sorted(versions) if not has_python(version)]:
+        session.error(
+            f"expected Python {', '.join(sorted(versions))}; found no {' and no '.join(missing)} on PATH, with pyenv "
+            f"or with uv, and uv could not fetch it. Install it, such as with `pyenv install {missing[0]}` or "
+            f"`uv python install {missing[0]}`, and run again"
+        )
+    session.log(f"Python {', '.join(sorted(versions))}: all there")
+
+
+@nox.session(venv_backend="none", default=False)
+def environments(session: nox.Session) -> None:
+    """Install what pages run in beside the tests' environment; `environments -- NAME` installs one."""
+    names = session.posargs or [each.name for each in OTHERS]
+    if unknown := set(names) - {each.name for each in OTHERS}:
+        session.error(f"there is no environment {min(unknown)!r}: {', '.join(each.name for each in OTHERS)}")
+    # In a nox of its own, so that they are there before the next session: what is notified would come last.
+    session.run(sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-s", *names, external=True)
+
+
+def environment_session(environment: Environment) -> None:
+    """Make the session that installs an environment, under its name."""
+
+    @nox.session(name=environment.name, python=environment.python, default=False)
+    def install_environment(session: nox.Session) -> None:
+        install(session, environment.name, "--python-version", environment.compiled_for)
+        described = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
+        session.log(f"{environment.name}: {described}")
+
+    install_environment.__doc__ = f"Install the environment {environment.name}, in which pages run."
+
+
+for each in OTHERS:
+    environment_session(each)
 
 
 @nox.session(python=TOOL_PYTHONS)
@@ -221,7 +271,7 @@ def drift(session: nox.Session) -> None:
     install_nemo_gym(session)
     session.run("python", "-m", "pinned.drift", "ask", str(folder / "pin"), env=KEEP_BYTECODE)
     # From here on the environment is not what the lock says: the next run installs the lock again.
-    Path(session.virtualenv.location, "lock.sha256").unlink()
+    Path(session.virtualenv.location, STAMP).unlink()
     session.run(
         "uv", "pip", "install", "--quiet", "--python-version", DECLARED_PYTHON, f"nemo-gym=={version}", *JUDGES
     )  # fmt: skip
@@ -273,7 +323,7 @@ def install(session: nox.Session, name: str, *options: str) -> None:
     """
     path = lock_path(name)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    stamp = Path(session.virtualenv.location, "lock.sha256")
+    stamp = Path(session.virtualenv.location, STAMP)
     if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return
     stamp.unlink(missing_ok=True)
@@ -305,6 +355,20 @@ def install_nemo_gym(session: nox.Session) -> None:
             f"expected Python {PYTHON} with nemo-gym {pin}, as pyproject.toml pins it; found Python {python} "
             f"with nemo-gym {nemo_gym} in {session.virtualenv.location}. Remove it and run again"
         )
+
+
+def has_python(version: str) -> bool:
+    """Say whether a Python of that version runs here, after an attempt to fetch it where there is none."""
+    uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    attempts = [[f"python{version}", "-c", ""]]
+    attempts += [[uv, "python", "find", version], [uv, "python", "install", version]] if uv else []
+    for command in attempts:
+        try:
+            if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def discard_stale(output: Path) -> None:

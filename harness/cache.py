@@ -13,6 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.blocks import BlockError
+from harness.consumers import CONSUMERS
+from harness.environments import DEFAULT, named
 from harness.imports import used_by
 from harness.pages import Page, upstream
 from harness.verdict import Failure
@@ -22,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 #: What judges pages. What these use in turn decides verdicts too.
 JUDGING = ("harness/plugin.py", "harness/live/zygote.py")
 
-#: What decides verdicts beside programs: the pins, and data that a consumer reads.
-DECIDING = ("locks/tests.txt", "docs/_data/nemo-rl-keys.json")
+#: What decides verdicts beside programs and environments: data that a consumer reads.
+DECIDING = ("docs/_data/nemo-rl-keys.json",)
 
 
 def digest_of(paths: Iterable[Path]) -> str:
@@ -37,9 +40,9 @@ def digest_of(paths: Iterable[Path]) -> str:
 
 @cache
 def _surroundings() -> str:
-    """The digest of the harness, the pins and the machine's own part in a verdict."""
+    """The digest of the harness and the machine's own part in a verdict."""
     judging = used_by((ROOT / name for name in JUDGING), ROOT)
-    return digest_of([*judging, *(ROOT / name for name in DECIDING)]) + platform.python_version() + platform.machine()
+    return digest_of([*judging, *(ROOT / name for name in DECIDING)]) + platform.machine()
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,16 @@ class Passed:
 
     date: str
     records: list[dict[str, Any]]
+
+
+def _environments(page: Page) -> list[str]:
+    """The digests of what a page is judged in: NeMo Gym's, which any may use, its own, and those of its consumers."""
+    try:
+        consumers = {block.option("consumer") for block in page.blocks}
+    except BlockError:  # it will not pass
+        consumers = set()
+    names = {DEFAULT, page.environment.name} | {CONSUMERS[name].environment for name in consumers & set(CONSUMERS)}
+    return [named(name).digest() for name in sorted(names)]
 
 
 class Cache:
@@ -61,14 +74,14 @@ class Cache:
         self.directory = directory
 
     def key(self, page: Page) -> str:
-        """What the verdicts on a page depend on: its text and downloads, what it starts from, and what judges it.
+        """What the verdicts on a page depend on: its text and downloads, what it starts from, and what judges it where.
 
         Raises:
-            Failure: it starts from a page that does not exist, or in the end from itself.
+            Failure: it starts from a page that does not exist, or in the end from itself, or names no environment.
         """
         parts = [_surroundings()]
         for each in [page, *upstream(page)]:
-            parts += [each.name, each.digest, digest_of([*each.downloads, *each.images])]
+            parts += [each.name, each.digest, digest_of([*each.downloads, *each.images]), *_environments(each)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def passed(self, page: Page) -> Passed | None:

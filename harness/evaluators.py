@@ -153,7 +153,7 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
     wrong: list[Failure] = []
     for command in commands:
         if is_install(command.text) and not session.host.installs:
-            check_install(command.text, command.line)
+            check_install(command.text, command.line, session.page.environment)
             installs += 1
             continue
         wanted = block.option("fails") if command is commands[-1] else None
@@ -166,7 +166,7 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
     if wrong:
         raise Failure(wrong[0].message, wrong[0].line, [edit for each in wrong for edit in each.edits])
     if installs == len(commands):
-        return Verdict(VALIDATED, "held against the lock of the test environment")
+        return Verdict(VALIDATED, "held against the lock of the page's environment")
     return Verdict(EXECUTED, f"ran in the page's shell ({len(commands) - installs} of {len(commands)} commands)")
 
 

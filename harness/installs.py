@@ -1,10 +1,9 @@
-"""Hold a page's install commands against the lock of the environment in which the pages are tested."""
+"""Hold a page's install commands against the lock of the environment in which the page is tested."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import sys
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -13,11 +12,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from harness.environments import Environment
 from harness.verdict import Failure
 
-LOCK = Path(__file__).parent.parent / "locks" / "tests.txt"
-
-#: Commands that make an environment or fill it: readers run them once, the tests' environment stands for them.
+#: Commands that make an environment or fill it: readers run them once, the page's environment stands for them.
 _INSTALLERS = re.compile(r"^(?:uv pip|pip|pip3|python3? -m pip|uv tool|pipx) install\b")
 _ENVIRONMENTS = re.compile(r"^(?:uv venv\b|python[\d.]* -m venv\b|(?:source|\.) \S*bin/activate$)")
 #: What is written into an environment that the page makes is part of making it.
@@ -34,9 +32,9 @@ def is_install(command: str) -> bool:
 
 
 @cache
-def locked() -> dict[str, str]:
-    """The version of each distribution that the tests' lock pins."""
-    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+def locked(lock: Path) -> dict[str, str]:
+    """The version of each distribution that a lock pins."""
+    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
     return {canonicalize_name(name): version for name, version in pins}
 
 
@@ -48,8 +46,8 @@ def requirements_of(command: str, line: int) -> list[str]:
     return _names(words[words.index("install") + 1 :], line)
 
 
-def check_install(command: str, line: int) -> None:
-    """Refuse an install command that would give the reader something else than what the pages are tested with.
+def check_install(command: str, line: int, environment: Environment) -> None:
+    """Refuse an install command that would give the reader something else than the environment of the page.
 
     Raises:
         Failure: a distribution, or a version of one, that the lock does not have; another Python; or more than one
@@ -58,7 +56,7 @@ def check_install(command: str, line: int) -> None:
     if _INTO_ENVIRONMENT.match(command):
         return
     words = _words(command, line)
-    _check_python(words, line)
+    _check_python(words, line, environment)
     if not _INSTALLERS.match(command):
         return
     names = _names(words[words.index("install") + 1 :], line)
@@ -69,15 +67,15 @@ def check_install(command: str, line: int) -> None:
             requirement = Requirement(word)
         except InvalidRequirement as error:
             raise Failure(f"`{word}` is no requirement that can be checked: {error}", line) from None
-        version = locked().get(canonicalize_name(requirement.name))
+        version = locked(environment.lock).get(canonicalize_name(requirement.name))
         if version is None:
             raise Failure(
-                f"`{word}`: the pages are not tested with {requirement.name}. Add it to the `tests` group in "
-                "pyproject.toml and run `nox -s lock`",
+                f"`{word}`: the page is not tested with {requirement.name}. Add it to the `{environment.name}` group "
+                "in pyproject.toml and run `nox -s lock`, or name the `environment:` of the page in its front matter",
                 line,
             )
         if not requirement.specifier.contains(version, prereleases=True):
-            raise Failure(f"`{word}`: the pages are tested with {requirement.name} {version}", line)
+            raise Failure(f"`{word}`: the page is tested with {requirement.name} {version}", line)
 
 
 def _words(command: str, line: int) -> list[str]:
@@ -110,11 +108,11 @@ def _names(words: list[str], line: int) -> list[str]:
     return names
 
 
-def _check_python(words: list[str], line: int) -> None:
-    """The Python that a command asks for must be one with which the pages are tested."""
-    tested = f"{sys.version_info.major}.{sys.version_info.minor}"
+def _check_python(words: list[str], line: int, environment: Environment) -> None:
+    """The Python that a command asks for must be the one with which the page is tested."""
+    tested = environment.python
     asked = [after for word, after in pairwise(words) if word in ("--python", "--python-version", "-p")]
     asked += [match[1] for word in words[:1] if (match := re.fullmatch(r"python(\d+\.\d+)", word))]
     for version in asked:
         if re.fullmatch(r"\d+(\.\d+)*", version) and not SpecifierSet(f"=={tested}.*").contains(version):
-            raise Failure(f"Python {version}: the pages are tested with Python {tested}", line)
+            raise Failure(f"Python {version}: the page is tested with Python {tested}", line)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from harness.environments import DEFAULT, ENVIRONMENTS
 
 SCHEMA = 1
 
 #: The largest share of blocks that may be shown without being run or validated.
 MOST_SHOWN = 0.02
 
-#: The distribution whose behaviour the pages describe, and those that judge them.
-DESCRIBED = "nemo-gym"
-JUDGED_WITH = (DESCRIBED, "sybil", "pytest", "sphinx")
+#: The distributions that judge the pages, beside what those describe.
+JUDGED_WITH = ("sybil", "pytest", "sphinx")
 
 
 def now() -> str:
@@ -26,13 +26,8 @@ def now() -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what judged, and of what was judged against."""
-    return {"python": platform.python_version()} | {name: version(name) for name in JUDGED_WITH}
-
-
-def versions_of_a_page() -> dict[str, str]:
-    """What a page's verdicts are against, as its foot names it."""
-    return {name: found for name, found in versions().items() if name in (DESCRIBED, "python")}
+    """The versions of what judged, and of the NeMo Gym that was judged against."""
+    return ENVIRONMENTS[DEFAULT].versions() | {name: version(name) for name in JUDGED_WITH}
 
 
 def load(path: Path) -> dict[str, Any]:

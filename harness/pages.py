@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from harness.blocks import Block, find
+from harness.environments import DEFAULT, Environment, named
 from harness.verdict import Failure
 
 #: Pages that are built but hold no reader's work: Sphinx's own, and what only search engines read.
@@ -81,6 +82,19 @@ class Page:
     def starts_from(self) -> str | None:
         """The name of the page whose files this page starts from, if it declares one."""
         return self.front_matter.get("starts-from")
+
+    @property
+    def environment(self) -> Environment:
+        """What its blocks run in.
+
+        Raises:
+            Failure: there is no environment of the name that the page gives.
+        """
+        try:
+            return named(self.front_matter.get("environment", DEFAULT))
+        except LookupError as error:
+            before = re.match(r"(?s).*?^(?=environment:)", self.text, re.MULTILINE)
+            raise Failure(str(error), before[0].count("\n") + 1 if before else 1) from None
 
     @cached_property
     def blocks(self) -> list[Block]:

@@ -17,6 +17,7 @@ from harness import apart, isolation, ledger
 from harness.blocks import BlockError
 from harness.cache import Cache
 from harness.doctree import Site
+from harness.environments import NotInstalled
 from harness.evaluators import look
 from harness.pages import Page, all_pages, is_excluded, page_at
 from harness.run import PageRun, Runner
@@ -134,7 +135,7 @@ class Documentation:
         """What a block comes to; its record goes with the report of its test."""
         run, block = self.run_of(example), example.parsed
         if run.failed_at == 0:
-            pytest.skip("the page cannot be begun, as its first test says")
+            pytest.skip(str(run.missing or "the page cannot be begun, as its first test says"))
         if run.failed_at is not None:
             pytest.skip(f"the block on line {run.failed_at} failed, and this one comes after it")
 
@@ -148,7 +149,10 @@ class Documentation:
     def end_of_page(self, example: Example) -> str | None:
         run = self.run_of(example)
         run.rewrite()
-        return _message(run.page, example.line, run.finish)
+        message = _message(run.page, example.line, run.finish)
+        if message is None and run.missing:
+            pytest.skip(str(run.missing))
+        return message
 
     def end_page(self, namespace: dict[str, Any]) -> None:
         if run := namespace.get("run"):
@@ -161,13 +165,15 @@ class Documentation:
         report = yield
         example = getattr(item, "example", None)
         if report.when == "call" and example is not None:
-            page = self.pages[example.path]
+            page, run = self.pages[example.path], self.run_of(example)
             found = {
                 "page": page.name,
                 "digest": page.digest,
-                "date": self.run_of(example).date,
+                "date": run.date,
                 "parts": len(example.document.regions),
                 "record": getattr(example, "record", None),
+                "versions": run.versions,
+                "missing": run.missing and run.missing.environment,
                 "network": self.network,
             }
             report.user_properties.append(("documentation", found))
@@ -178,14 +184,15 @@ class Documentation:
         if self.worker != "main" or found is None:
             return
         name = found["page"]
-        entry = self.records.setdefault(
-            name, {"digest": found["digest"], "date": found["date"], "seconds": 0.0, "blocks": []}
-        )
+        of_the_page = {key: found[key] for key in ("digest", "date", "versions")}
+        entry = self.records.setdefault(name, of_the_page | {"seconds": 0.0, "blocks": []})
         if found["record"]:
             entry["blocks"].append(found["record"])
             entry["seconds"] = round(entry["seconds"] + found["record"]["seconds"], 4)
         self.parts[name] = found["parts"]
         self.passed[name] += report.passed
+        if found["missing"]:
+            entry["missing"] = found["missing"]
         if found["network"] != isolation.ISOLATED:
             self.network = found["network"]  # a worker's own may be open where this process's is not
 
@@ -198,9 +205,6 @@ class Documentation:
         for name, entry in self.records.items():
             if self.passed[name] < self.parts[name]:
                 entry["digest"] = ""  # a page that failed, or that was not followed to its end, carries no badge
-        versions = ledger.versions_of_a_page()
-        for entry in self.records.values():
-            entry["versions"] = versions
         path = Path(os.environ.get("GYMDOCS_LEDGER") or self.build / "ledger.json")
         written = ledger.write(path, self.records, {page.name for page in pages}, self.network)
         share = ledger.shown_share(written)
@@ -252,9 +256,14 @@ class Documentation:
 
 
 def _message(page: Page, line: int, check: Callable[[], None]) -> str | None:
-    """Run a check; what it fails with, headed by the page and line at fault."""
+    """Run a check; what it fails with, headed by the page and line at fault.
+
+    The test is skipped where the check needs what is not installed.
+    """
     try:
         check()
+    except NotInstalled as missing:
+        pytest.skip(str(missing))
     except Failure as failure:
         return f"{page.label}:{failure.line or line}: {failure.message}"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import time
@@ -13,6 +14,7 @@ from typing import Any
 from harness import ledger
 from harness.blocks import Block, BlockError
 from harness.cache import Cache, Passed
+from harness.environments import NotInstalled
 from harness.evaluators import LANGUAGES, consume, evaluate, look
 from harness.pages import Page, all_pages, upstream
 from harness.session import Host, PageSession, Start
@@ -115,8 +117,10 @@ class PageRun:
         page: the page.
         runner: how pages are run.
         known: what it came to before, if it passed just as it is; its blocks are then not judged again.
+        missing: what is not installed and would have been needed, if there was such a thing: the page has not passed.
         records: the ledger's records of the blocks that have been judged.
         failed_at: the line of the block that failed, 0 where the page could not be begun; no later block is judged.
+        skipped: the lines of the blocks of which no verdict is reached, since what reads them is not installed.
         edits: what ``--update`` will change in the page.
         printed: what the last block that was judged printed, if an output block may stand under it.
         session: what the blocks so far have left; None before the run has begun.
@@ -126,8 +130,10 @@ class PageRun:
     page: Page
     runner: Runner
     known: Passed | None
+    missing: NotInstalled | None = None
     records: list[dict[str, Any]] = field(default_factory=list)
     failed_at: int | None = None
+    skipped: set[int] = field(default_factory=set)
     edits: list[Edit] = field(default_factory=list)
     printed: Printed | None = None
     session: PageSession | None = None
@@ -137,6 +143,14 @@ class PageRun:
     def date(self) -> str:
         """When its verdicts were reached, as the ledger writes it."""
         return self.known.date if self.known else self.started
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What its verdicts are against, as the page's foot names it."""
+        try:
+            return self.page.environment.versions()
+        except Failure:  # it names no environment, and fails for that
+            return {}
 
     @property
     def needs_gym(self) -> bool:
@@ -155,11 +169,17 @@ class PageRun:
                 now where that is to be done.
 
         Raises:
-            Failure: the page before it does not exist, or fails.
+            Failure: the page before it does not exist, or fails, or it names no environment.
+            NotInstalled: its environment, or one that a page before it needs, is not installed.
         """
         if self.session is None and self.known is None:
             self.failed_at = 0  # until it has begun, whatever is raised
-            start = Start(files or self.runner.files_before(self.page))
+            try:
+                self.page.environment.require()
+                start = Start(files or self.runner.files_before(self.page))
+            except NotInstalled as missing:
+                self.missing = missing
+                raise
             self.session = PageSession(self.page, self.runner.host, start)
             self.failed_at = None
 
@@ -168,6 +188,8 @@ class PageRun:
 
         Raises:
             Failure: the page cannot be begun, or a block above fails.
+            NotInstalled: what the page or this block needs is not installed. The blocks below can be judged all the
+                same where it is the program that reads this one's file.
         """
         if self.known is not None:
             record = next(record for record in self.known.records if record["line"] == block.line)
@@ -178,8 +200,9 @@ class PageRun:
         self.begin()
         blocks = self.page.blocks
         for above in blocks[: blocks.index(block)]:
-            if self._record_of(above) is None:
-                self.judge(above).pass_on()
+            if self._record_of(above) is None and above.line not in self.skipped:
+                with contextlib.suppress(NotInstalled):
+                    self._judge(above).pass_on()
         return self._judge(block)
 
     def _judge(self, block: Block) -> Judged:
@@ -188,6 +211,10 @@ class PageRun:
         failure = None
         try:
             verdict = evaluate(self.session, block, self.printed)
+        except NotInstalled as missing:
+            self.failed_at, self.printed, self.missing = None, None, missing
+            self.skipped.add(block.line)
+            raise
         except Failure as error:
             error.line = error.line or block.line
             failure, verdict = error, Verdict(FAILED, error.message.split("\n")[0], error.message)
@@ -217,6 +244,7 @@ class PageRun:
 
         Raises:
             Failure: the first that would mislead a reader.
+            NotInstalled: what is needed for a verdict is not installed.
         """
         for block in self.page.blocks:
             look(block)

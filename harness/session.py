@@ -10,7 +10,6 @@ import re
 import select
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,17 +21,17 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from harness import isolation
 from harness.apart import Apart, Launch, Together
+from harness.beside import Beside
 from harness.blocks import Block
+from harness.consumers import CONSUMERS
 from harness.consumers.command_line import NOTES
+from harness.environments import DEFAULT, ENVIRONMENTS, Environment, named
 from harness.live import QUIET_ENV, Zygote
 from harness.pages import Page
 from harness.shell import COLUMNS, Result, Screen, Shell, Terminal
 from harness.verdict import Failure
 
 WORKER = Path(__file__).with_name("python_worker.py")
-
-#: Where the Python lies that runs the pages.
-PYTHON_FOLDERS = (sys.prefix, sys.base_prefix)
 
 #: Seconds after which a block counts as stuck.
 TIMEOUT = 180.0
@@ -42,6 +41,9 @@ SETTLE_SECONDS = 5.0
 
 #: What a page's processes see of the environment: a reader's secrets and settings stay out.
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+
+#: Where a page's processes find programs, after those of its environment.
+PROGRAMS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Host:
         build: the directory under which each page gets its own.
 
     Attributes:
-        installs: whether install commands run; where they do not, this process's environment stands for what they
-            would make, and each is held against its lock.
+        installs: whether install commands run; where they do not, the page's environment stands for what they would
+            make, and each is held against its lock.
         genuine: whether pages run as their reader runs them: in terminals, with the Python that the page made, and
             with nothing of the harness beside it.
         timeout: seconds after which a block counts as stuck.
@@ -79,6 +81,7 @@ class Host:
 
     def __init__(self, build: Path) -> None:
         self.build = build
+        self._beside: dict[str, Beside] = {}
 
     def follows(self, condition: str) -> bool:
         """Say whether a block with this ``:when:`` is followed here: in the tests each is judged.
@@ -89,13 +92,22 @@ class Host:
         holds(condition, platform.python_version())
         return True
 
-    def page_environment(self) -> dict[str, str]:
-        """The environment of a page's processes: NeMo Gym's commands in it are the live one's."""
-        return self.environment | self.gym.env()
+    def page_environment(self, place: Environment) -> dict[str, str]:
+        """The variables of a page's processes: `variables_in`, with NeMo Gym's commands as the live one's."""
+        variables = self.variables_in(place)
+        return variables | self.gym.env(variables["PATH"])
+
+    def variables_in(self, place: Environment) -> dict[str, str]:
+        """The variables of a process that runs in an environment, as if the reader had activated it."""
+        return self.environment | {
+            "PATH": os.pathsep.join([str(place.programs), *PROGRAMS]),
+            "VIRTUAL_ENV": str(place.prefix),
+        }
 
     def apart(self, page: Page) -> Together:
         """What starts the page's processes, and ends them."""
-        own = Apart(self._folder(page), [self.gym.directory, WORKER.parent.parent, *map(Path, PYTHON_FOLDERS)])
+        pythons = {*ENVIRONMENTS[DEFAULT].folders, *page.environment.folders}
+        own = Apart(self._folder(page), [self.gym.directory, WORKER.parent.parent, *pythons])
         # Without it Ray's head node asks the metadata services of three clouds where it runs.
         Path(own.variables["HOME"], "ray_bootstrap_config.yaml").write_text("{}\n", encoding="utf-8")
         return own
@@ -118,21 +130,18 @@ class Host:
     @cached_property
     def gym(self) -> Zygote:
         """The live NeMo Gym: it starts when a command or a check first needs it."""
-        return Zygote(self.environment).start()
+        return Zygote(self.variables_in(ENVIRONMENTS[DEFAULT])).start()
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The environment of every process that a page starts."""
+        """The variables of every process that a page starts, whatever it runs in."""
         home = self.build / "home"
         home.mkdir(parents=True, exist_ok=True)
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        programs = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
         return {
             "LANG": "C.UTF-8",
             **kept,
             "HOME": str(home),
-            "PATH": os.pathsep.join(programs),
-            "VIRTUAL_ENV": sys.prefix,
             "TERM": "dumb",
             "PYTHONUNBUFFERED": "1",  # output and errors in the order in which a terminal shows them
             "COLUMNS": str(COLUMNS),
@@ -142,14 +151,31 @@ class Host:
         }
 
     def consumer_problems(self, consumer: str, text: str, directory: Path) -> list[tuple[int, str]]:
-        """What a consumer has against a text; it is read in ``directory``, as the reader's command would."""
-        found = self.gym.call("harness.consumers:problems", consumer, text, cwd=directory)
+        """What a consumer has against a text; it is read in ``directory``, as the reader's command would.
+
+        It runs in the environment that the consumer names, whichever that of the page is.
+
+        Raises:
+            NotInstalled: that is not installed.
+        """
+        place = named(CONSUMERS[consumer].environment).require()
+        caller = self.gym if place.name == DEFAULT else self.beside(place)
+        found = caller.call("harness.consumers:problems", consumer, text, cwd=directory)
         return [(line, message) for line, message in found]
 
+    def beside(self, place: Environment) -> Beside:
+        """A process that calls functions in an environment; it stays for the next call."""
+        if place.name not in self._beside:
+            log = self.build / "environments" / f"{place.name}.log"
+            self._beside[place.name] = Beside(place, self.variables_in(place), log, self.timeout)
+        return self._beside[place.name]
+
     def close(self) -> None:
-        """End the live NeMo Gym and all that it runs."""
+        """End the live NeMo Gym, and all that ran beside other programs."""
         if "gym" in self.__dict__:
             self.gym.close()
+        for each in self._beside.values():
+            each.close()
 
 
 def holds(condition: str, python: str) -> bool:
@@ -201,7 +227,7 @@ class PageSession:
     def environment(self) -> Mapping[str, str]:
         """The environment of the page's processes."""
         noted = {} if self.host.genuine else {NOTES: str(self._refusals)}
-        return self.host.page_environment() | self.apart.variables | noted
+        return self.host.page_environment(self.page.environment) | self.apart.variables | noted
 
     @cached_property
     def apart(self) -> Together:
@@ -214,8 +240,9 @@ class PageSession:
             # The reader starts Python in the terminal, wherever that is by now and whatever was exported in it.
             where, environment = self._shell_state() if self._shell else (self.directory, self.environment)
             out, err = self.logs / "python.out", self.logs / "python.err"
+            python = None if self.host.genuine else self.page.environment.interpreter
             screens = self._screen(out), self._screen(err)
-            self._worker = PythonWorker(self.apart.launch, where, environment, out, err, *screens)
+            self._worker = PythonWorker(python, self.apart.launch, where, environment, out, err, *screens)
         return self._worker.run(block, source, self.page, self.host.timeout)
 
     def shell(self, command: str) -> Result:
@@ -352,10 +379,11 @@ NETWORK_MESSAGE = (
 
 
 class PythonWorker:
-    """The parent's end of `harness.python_worker`."""
+    """The parent's end of `harness.python_worker`. It runs in ``python``, or, without one, in the page's own."""
 
     def __init__(
         self,
+        python: Path | None,
         launch: Launch,
         directory: Path,
         environment: Mapping[str, str],
@@ -369,13 +397,14 @@ class PythonWorker:
         answers_read, answers_write = os.pipe()
         # Beside screens it is the Python that the page made, which nothing watches.
         names = [screen.device for screen in self.screens] or [stdout, stderr]
-        program = shutil.which("python", path=environment["PATH"]) if self.screens else sys.executable
+        program = python or shutil.which("python", path=environment["PATH"])
         if program is None:
             raise Failure("there is no `python` on PATH: the page, or the one before it, has not made an environment")
+        watched = "bare" if self.screens else "watched"
         with contextlib.ExitStack() as files:
             out, err = (files.enter_context(Path(name).open("ab", buffering=0)) for name in names)
             self.process = launch(
-                [program, str(WORKER), str(requests_read), str(answers_write), "bare" if self.screens else "watched"],
+                [str(program), str(WORKER), str(requests_read), str(answers_write), watched],
                 directory,
                 environment,
                 stdin=subprocess.DEVNULL,

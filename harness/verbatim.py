@@ -35,6 +35,7 @@ from harness import ledger
 from harness.apart import Together
 from harness.blocks import BlockError
 from harness.cache import digest_of
+from harness.environments import DEFAULT, Environment
 from harness.evaluators import evaluate
 from harness.pages import Page, all_pages, page_at, upstream
 from harness.session import PASSED_ON, Host, PageSession, Start, holds
@@ -177,7 +178,7 @@ class Reader(Host):
         """The reader's machine is the page's."""
         return Together()
 
-    def page_environment(self) -> dict[str, str]:
+    def page_environment(self, place: Environment) -> dict[str, str]:
         """The same with the folder's environment activated, where an earlier page has made one."""
         script = self.folder / ".venv" / "bin" / "activate"
         if not script.is_file():
@@ -494,7 +495,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Follow the pages; the exit status is 1 where one fails."""
     parser = argparse.ArgumentParser(prog="nox -s verbatim --", description=__doc__.splitlines()[0])
     parser.add_argument("pages", nargs="*", metavar="PAGE", help="such as get-started/index; default: a first start")
-    parser.add_argument("--all", action="store_true", help="every page, those after which others start first")
+    parser.add_argument("--all", action="store_true", help="every page that runs beside NeMo Gym, in order")
     parser.add_argument("--inside", metavar="PAGE", help="start in the folder that PAGE left, with downloaded files")
     parser.add_argument("--again", action="store_true", help="also pages that passed just as they are")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", metavar="DIR", help="the site's source directory")
@@ -509,7 +510,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbatim = Verbatim(docs, build)
     names = [verbatim.page(name).name for name in options.pages]
     if options.all:
-        names = [name for name, page in verbatim.pages.items() if page.blocks]
+        names = [name for name, page in verbatim.pages.items() if page.blocks and page.environment.name == DEFAULT]
     steps = [Step(name, options.inside) for name in verbatim.order(names)] or FIRST_START
     records = []
     for step in steps:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from harness.blocks import Block
 from harness.update import Edit
+
+if TYPE_CHECKING:  # this module needs no package
+    from harness.blocks import Block
 
 #: How the message of a failure begins that is one of a page before this one.
 ELSEWHERE = "this page starts from a page that fails: "

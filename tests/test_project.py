@@ -11,12 +11,13 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import nox
 import pytest
 from packaging.requirements import Requirement
 
+from harness.environments import ENVIRONMENTS
 from pinned.symbols import ROOT, pinned_version
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -69,7 +70,8 @@ def lock_entries(name: str) -> dict[str, str]:
 
 def test_readme_table_is_the_list_of_sessions(noxfile: ModuleType) -> None:
     table = re.findall(r"^\| `nox -s ([a-z-]+)(?: -- VERSION)?` \|", README, re.MULTILINE)
-    assert sorted(table) == sorted(nox.registry.get())
+    # The sessions of the environments are behind `environments`, so that a new one needs no row.
+    assert sorted(table) == sorted(set(nox.registry.get()) - {each.name for each in noxfile.OTHERS})
 
 
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("site", "external-links")]
@@ -105,7 +107,7 @@ def run_ci(folder: Path, readme: str) -> subprocess.CompletedProcess[str]:
     fakes = {
         "bin/python3": "#!/bin/sh\nmkdir -p .venv/bin; cp bin/pip bin/nox .venv/bin\n",
         "bin/pip": '#!/bin/sh\necho "pip $*"\n',
-        "bin/nox": '#!/bin/sh\necho "nox $*"; echo "== 1 failed, 7 passed in 3.21s =="; echo docs; exit 3\n',
+        "bin/nox": '#!/bin/sh\necho "nox $*"; echo "all environments: $HARNESS_ALL_ENVIRONMENTS"; echo "== 1 failed, 7 passed in 3.21s =="; echo docs; exit 3\n',
     }
     for name, text in fakes.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -117,7 +119,8 @@ def run_ci(folder: Path, readme: str) -> subprocess.CompletedProcess[str]:
 def test_ci_runs_the_readme(tmp_path: Path) -> None:
     result = run_ci(tmp_path, README)
     assert "pip install nox[uv]\n" in result.stdout
-    assert "nox -s lint tool tests verbatim docs links\n" in result.stdout
+    assert "nox -s pythons lint tool environments tests verbatim docs links\n" in result.stdout
+    assert "all environments: 1\n" in result.stdout, "a missing one must fail"
 
 
 def test_ci_fails_with_nox_and_ends_with_the_tests_summary(tmp_path: Path) -> None:
@@ -130,6 +133,38 @@ def test_ci_refuses_a_readme_without_the_commands(tmp_path: Path) -> None:
     result = run_ci(tmp_path, README.replace(".ci/run", "CI"))
     assert result.returncode == 1
     assert "README.md: expected a console block" in result.stderr
+
+
+def test_the_pythons_of_all_sessions_are_named_wherever_they_are_fetched(noxfile: ModuleType) -> None:
+    needed = {*noxfile.TOOL_PYTHONS, *(each.python for each in ENVIRONMENTS.values())}
+    needed |= {each for session in nox.registry.get().values() for each in listed(session.python)}
+    assert set((ROOT / ".python-version").read_text(encoding="utf-8").split()) == needed
+    workflow = (ROOT / ".github/workflows/site.yml").read_text(encoding="utf-8")
+    assert set(re.search(r"python-version: \|\n((?: +[\d.]+\n)+)", workflow)[1].split()) == needed
+    assert f"Python {', '.join(sorted(needed)[:-1])} and {max(needed)}" in README
+
+
+def listed(python: Any) -> list[str]:
+    """The Pythons of a session, of which it may have none, one or some."""
+    return [] if not python else [python] if isinstance(python, str) else list(python)
+
+
+def test_what_is_missing_is_named(noxfile: ModuleType, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noxfile, "has_python", lambda version: version == "3.13")
+    with pytest.raises(RuntimeError, match=r"found no 3\.11 and no 3\.12 on PATH"):
+        noxfile.pythons.func(FakeSession(project))
+
+
+def test_a_python_that_only_has_a_name_is_none(noxfile: ModuleType, tmp_path: Path, monkeypatch) -> None:
+    """pyenv has a program for each version that it knows, also where the version is not in use."""
+    shim = tmp_path / "python3.99"
+    shim.write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(noxfile.sys, "executable", str(tmp_path / "python"))
+    assert not noxfile.has_python("3.99")
+    shim.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    assert noxfile.has_python("3.99")
 
 
 def test_ci_is_executable() -> None:

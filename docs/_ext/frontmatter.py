@@ -16,6 +16,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from harness.environments import DEFAULT, named
+
 logger = logging.getLogger(__name__)
 
 #: The content types, and how the reader sees them.
@@ -37,6 +39,7 @@ REQUIRED = {
 #: Keys that only some pages need.
 OPTIONAL = frozenset(
     {
+        "environment",  # what the page's blocks run in (harness.environments)
         "html_theme.sidebar_secondary.remove",
         "llms-txt-ignore",
         "myst",
@@ -76,6 +79,10 @@ def faults(values: dict[str, Any], lines: dict[str, int]) -> Iterator[tuple[int,
     for key in sorted(set(values) - set(REQUIRED) - OPTIONAL):
         known = ", ".join(sorted({*REQUIRED, *OPTIONAL}))
         yield lines.get(key, 1), f"unknown key {key} in the front matter; the site knows {known}"
+    try:
+        named(values.get("environment", DEFAULT))
+    except LookupError as error:
+        yield lines["environment"], str(error)
     content_type = values.get("content-type")
     if isinstance(content_type, str) and content_type not in CONTENT_TYPES:
         yield lines["content-type"], f"expected content-type to be {REQUIRED['content-type']}, found {content_type}"

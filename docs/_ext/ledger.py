@@ -31,6 +31,7 @@ ABOUT_PAGE = "reference/how-this-site-is-tested"
 
 NO_LEDGER = "Built without a test ledger: nothing here is said to be tested."
 OUT_OF_DATE = "Not tested since this page last changed."
+NOT_INSTALLED = "Not tested: the environment {} was not installed where the tests ran."
 NO_SNIPPETS = "No snippets on this page."
 NOT_FOLLOWED = "No page has been followed as a reader does since it last changed."
 
@@ -91,7 +92,8 @@ def page_line(ledger: Record | None, docname: str, source: Path) -> str:
         return NO_LEDGER
     record = record_of(ledger, docname, source)
     if record is None:
-        return OUT_OF_DATE
+        missing = ledger["pages"].get(docname, {}).get("missing")
+        return NOT_INSTALLED.format(missing) if missing else OUT_OF_DATE
     found = counts(record["blocks"])
     if not found:
         return NO_SNIPPETS
@@ -207,6 +209,8 @@ class LedgerDirective(SphinxDirective):
         return link
 
     def state_of(self, ledger: Record, docname: str) -> str:
+        if missing := ledger["pages"][docname].get("missing"):
+            return f"no: {missing} was not installed"
         if docname not in self.env.found_docs:
             return "no page any more"
         if record_of(ledger, docname, Path(self.env.doc2path(docname))) is None:
@@ -224,11 +228,17 @@ class Totals(LedgerDirective):
             ("Pages", str(len(ledger["pages"]))),
             ("Snippets", str(total)),
             *((verdict.capitalize(), f"{found[verdict]} ({share(found[verdict], total)})") for verdict in VERDICTS),
-            ("Against", against(ledger["versions"])),
+            ("Judged with", against(ledger["versions"])),
+            *(("Against", f"{versions} ({count} of the pages)") for versions, count in self._environments(ledger)),
             ("Network", ledger["network"]),
             ("Date", ledger["date"]),
         ]
         return table(("Of", "This site"), rows, "totals")
+
+    def _environments(self, ledger: Record) -> list[tuple[str, int]]:
+        """The versions against which pages were judged, with the number of pages, the most frequent first."""
+        pages = ledger["pages"].values()
+        return Counter(against(page["versions"]) for page in pages if page.get("versions")).most_common()
 
 
 class Pages(LedgerDirective):

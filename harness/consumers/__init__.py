@@ -23,7 +23,7 @@ class Consumer:
         function: ``module:function``, called with the text and the ``arguments``; it returns what is wrong, as a list
             of `harness.consumers.strict.Problem`.
         arguments: what it gets after the text.
-        environment: the name, in `harness.environments`, of where it runs.
+        environment: the name, in `harness.environments`, of where it runs, whichever the environment of the page is.
     """
 
     function: str
@@ -33,6 +33,10 @@ class Consumer:
 
 def _rows(annotation: str) -> Consumer:
     return Consumer(GYM + "rows", (ROWS + annotation,))
+
+
+def _arguments(environment: str, annotation: str) -> Consumer:
+    return Consumer("harness.consumers.hugging_face:arguments", (annotation,), environment)
 
 
 #: Every consumer that a block may name.
@@ -53,6 +57,7 @@ CONSUMERS: dict[str, Consumer] = {
     "prompt config": Consumer(GYM + "document", ("nemo_gym.prompt:PromptConfig",)),
     "json": Consumer(GYM + "plain_json"),
     "NeMo RL": Consumer("harness.consumers.nemo_rl:problems"),
+    "TrainingArguments": _arguments("transformers", "transformers:TrainingArguments"),
 }
 
 

@@ -96,9 +96,12 @@ class Zygote:
                     start_new_session=True,
                 )
 
-    def env(self) -> dict[str, str]:
-        """The variables that make a shell use this: shims first on PATH, the socket, and what keeps it quiet."""
-        path = os.pathsep.join([str(self.directory / "bin"), self.variables.get("PATH", os.defpath)])
+    def env(self, path: str | None = None) -> dict[str, str]:
+        """The variables that make a shell use this: shims first on PATH, the socket, and what keeps it quiet.
+
+        ``path`` is what comes after the shims (default: the PATH of this object's environment).
+        """
+        path = os.pathsep.join([str(self.directory / "bin"), path or self.variables.get("PATH", os.defpath)])
         return {**QUIET_ENV, "PATH": path, SOCKET_VARIABLE: self._listener.getsockname()}
 
     def call(self, target: str, *arguments: Any, cwd: str | Path | None = None) -> Any:

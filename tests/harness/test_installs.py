@@ -6,17 +6,22 @@ import sys
 
 import pytest
 
-from harness import installs
+from harness import environments
+from harness.environments import ENVIRONMENTS, Environment
 from harness.installs import check_install, is_install, locked
 from harness.verdict import Failure
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+TESTS = ENVIRONMENTS["tests"]
+OTHER = Environment("other", "3.12", (), "3.12")
 
 
 @pytest.fixture(autouse=True)
 def lock(tmp_path, monkeypatch):
-    """A lock with three pins."""
-    path = tmp_path / "tests.txt"
+    """A lock with three pins, and another environment's."""
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / "other.txt").write_text("trl==1.16.0 \\\n    --hash=sha256:00\n", encoding="utf-8")
+    path = tmp_path / "locks" / "tests.txt"
     path.write_text(
         "# compiled\n"
         "nemo-gym==0.7.0 \\\n    --hash=sha256:00\n    # via -r tests\n"
@@ -24,14 +29,14 @@ def lock(tmp_path, monkeypatch):
         "pandas==3.0.0rc1 \\\n    --hash=sha256:22\n",
         encoding="utf-8",
     )
-    monkeypatch.setattr(installs, "LOCK", path)
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
     locked.cache_clear()
     yield
     locked.cache_clear()
 
 
 def test_the_lock_is_read_with_normal_names():
-    assert locked() == {"nemo-gym": "0.7.0", "ray": "2.9.1", "pandas": "3.0.0rc1"}
+    assert locked(TESTS.lock) == {"nemo-gym": "0.7.0", "ray": "2.9.1", "pandas": "3.0.0rc1"}
 
 
 INSTALLS = [
@@ -54,7 +59,7 @@ INSTALLS = [
 @pytest.mark.parametrize("command", INSTALLS)
 def test_what_the_lock_has_is_taken(command):
     assert is_install(command)
-    check_install(command, 7)
+    check_install(command, 7, TESTS)
 
 
 REFUSED = {
@@ -84,7 +89,7 @@ REFUSED = {
 def test_what_the_lock_does_not_have_is_refused_with_its_line(command, said):
     assert is_install(command), "it would run"
     with pytest.raises(Failure) as refused:
-        check_install(command, 7)
+        check_install(command, 7, TESTS)
     assert said in refused.value.message
     assert refused.value.line == 7
 
@@ -99,6 +104,21 @@ def test_other_commands_are_run(command):
 def test_what_is_written_into_the_environment_is_part_of_making_it() -> None:
     assert is_install("printf 'a = 1\\n' > .venv/uv.toml")
     assert is_install("""echo 'export A="$VIRTUAL_ENV/uv.toml"' >> .venv/bin/activate""")
-    check_install("printf 'a = 1\\n' > .venv/uv.toml", 1)
+    check_install("printf 'a = 1\\n' > .venv/uv.toml", 1, TESTS)
     assert not is_install("printf 'a = 1\\n' > uv.toml")
     assert not is_install("echo a > .venv/a; rm -r data")
+
+
+IN_ANOTHER = {
+    "pip install nemo-gym": "Add it to the `other` group",
+    "pip install trl==1.0": "tested with trl 1.16.0",
+    "uv venv --python 3.13": "tested with Python 3.12",
+}
+
+
+def test_each_environment_has_its_own_lock_and_python() -> None:
+    for command in ("pip install 'trl>=1'", "uv venv --python 3.12", "python3.12 -m venv .venv"):
+        check_install(command, 1, OTHER)
+    for command, said in IN_ANOTHER.items():
+        with pytest.raises(Failure, match=said):
+            check_install(command, 1, OTHER)

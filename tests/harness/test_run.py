@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from harness import cache
+from harness import cache, environments
 from harness.pages import page_at
 from harness.run import PageRun, Runner
 from harness.verdict import Failure
@@ -256,10 +256,11 @@ JUDGES = (
 def test_a_change_of_what_judges_runs_a_page_again_and_of_nothing_else(counted, monkeypatch, tmp_path, path, again):
     for folder in ("harness", "pinned"):
         shutil.copytree(cache.ROOT / folder, tmp_path / "root" / folder)
-    for file in cache.DECIDING:
+    for file in ("locks/tests.txt", *cache.DECIDING):
         (tmp_path / "root" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(cache.ROOT / file, tmp_path / "root" / file)
     monkeypatch.setattr(cache, "ROOT", tmp_path / "root")
+    monkeypatch.setattr(environments, "ROOT", tmp_path / "root")
     cache._surroundings.cache_clear()
     try:
         assert not was_judged(counted)  # a copy judges as the original does
