@@ -182,8 +182,9 @@ class Apart(Together):
             if process.poll() is None:
                 process.kill()
                 process.wait()  # the keeper cannot end before those that are children of others are gone
-        if "_keeper" in self.__dict__:
-            self._keeper[0].communicate()
+        self._started.clear()
+        if keeper := self.__dict__.pop("_keeper", None):
+            keeper[0].communicate()
         elif "variables" in self.__dict__:
             _kill_all(lambda variables: variables.get(b"HOME") == os.fsencode(self.home))
         if "_temporary" in self.__dict__ and self._temporary not in SHARED_FOLDERS:

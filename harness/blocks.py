@@ -70,11 +70,29 @@ class BlockError(ValueError):
 
 
 @dataclass(frozen=True)
+class Tab:
+    """One tab of a set of tabs, of which a reader opens one.
+
+    ``set`` is the line of its set. Tabs with the same ``sync``, a group and a key, open together.
+    """
+
+    set: int
+    line: int
+    title: str
+    sync: tuple[str, str] | None = None
+
+    def opens(self, other: Tab) -> bool:
+        """Whether a reader who opens this one has the other one open too."""
+        return self == other or (self.sync is not None and self.sync == other.sync)
+
+
+@dataclass(frozen=True)
 class Block:
     """One rendered code block.
 
     ``line`` and ``end`` are the page's lines, from 1, of the opening and closing fence; ``source_line`` is that
-    of the first line of ``source``. ``options`` are the directive's own, as text.
+    of the first line of ``source``. ``options`` are the directive's own, as text. ``tabs`` are those in which it
+    stands, the outermost first.
     """
 
     language: str
@@ -83,6 +101,7 @@ class Block:
     end: int
     source_line: int
     options: Mapping[str, str] = field(default_factory=dict)
+    tabs: tuple[Tab, ...] = ()
 
     def option(self, name: str) -> str | None:
         """The stripped value of an option; None when it is not given."""
@@ -122,25 +141,33 @@ def find(text: str, *, first_line: int = 1) -> list[Block]:
     Raises:
         BlockError: a directive that `DIRECTIVES` does not name.
     """
-    return list(_find(text, first_line))
+    return list(_find(text, first_line, _Place()))
 
 
-def _find(text: str, first_line: int) -> Iterator[Block]:
+@dataclass(frozen=True)
+class _Place:
+    """Where a piece of Markdown stands: in which tabs, and right below which set of them, by its line and group."""
+
+    tabs: tuple[Tab, ...] = ()
+    set: tuple[int, str] | None = None
+
+
+def _find(text: str, first_line: int, place: _Place) -> Iterator[Block]:
     for token in _markdown().parse(text):
         if token.map is None:
             continue
         line, end = first_line + token.map[0], first_line + token.map[1] - 1
         if token.type == "code_block":
-            yield Block("", token.content, line, end, line)
+            yield Block("", token.content, line, end, line, tabs=place.tabs)
         elif token.type in ("fence", "colon_fence"):
             directive = _DIRECTIVE.match(token.info.strip())
             if directive:
-                yield from _in_directive(directive["name"], directive["argument"], token.content, line, end)
+                yield from _in_directive(directive["name"], directive["argument"], token.content, line, end, place)
             elif token.type == "colon_fence":  # a plain ``:::`` is a division of prose
-                yield from _find(token.content, line + 1)
+                yield from _find(token.content, line + 1, place)
             else:
                 label = (token.info.split(maxsplit=1) or [""])[0]
-                yield Block(language_of(label), token.content, line, end, line + 1)
+                yield Block(language_of(label), token.content, line, end, line + 1, tabs=place.tabs)
 
 
 def as_written(body: Sequence[str], content: str) -> str:
@@ -159,7 +186,7 @@ def as_written(body: Sequence[str], content: str) -> str:
     return "\n".join(body)
 
 
-def _in_directive(name: str, argument: str, content: str, line: int, end: int) -> Iterator[Block]:
+def _in_directive(name: str, argument: str, content: str, line: int, end: int, place: _Place) -> Iterator[Block]:
     kind = DIRECTIVES.get(name)
     if kind is None:
         raise BlockError(
@@ -176,9 +203,17 @@ def _in_directive(name: str, argument: str, content: str, line: int, end: int) -
         body, offset, options = as_written(parsed.body, content), parsed.body_offset, parsed.options
     if kind is CODE:
         source = body + "\n" if body else ""
-        yield Block(language_of(argument.strip()), source, line, end, line + 1 + offset, options)
+        yield Block(language_of(argument.strip()), source, line, end, line + 1 + offset, options, place.tabs)
+        return
+    if name == "tab-set":
+        place = _Place(place.tabs, (line, options.get("sync-group", "tab").strip()))
+    elif name == "tab-item" and place.set:
+        number, group = place.set
+        sync = (group, options["sync"].strip()) if "sync" in options else None
+        place = _Place((*place.tabs, Tab(number, line, argument.strip(), sync)))
     else:
-        yield from _find(body, line + 1 + offset)
+        place = _Place(place.tabs)
+    yield from _find(body, line + 1 + offset, place)
 
 
 __all__ = ["DIRECTIVES", "MYST_EXTENSIONS", "Block", "BlockError", "find", "language_of"]

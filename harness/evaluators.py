@@ -107,7 +107,7 @@ def _printed(session: PageSession, block: Block, printed: str) -> Printed:
     Raises:
         Failure: none follows, so that the reader would not expect it.
     """
-    blocks = session.page.blocks
+    blocks = session.blocks
     following = blocks[blocks.index(block) + 1 :]
     if printed and not (following and following[0].language == "output"):
         fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", printed))])
@@ -301,7 +301,7 @@ def only_shown(session: PageSession, block: Block, above: Printed | None) -> Ver
 
 def _used_on(session: PageSession, block: Block, name: str) -> int:
     """The line of the first later block that names the file ``name``."""
-    blocks = session.page.blocks
+    blocks = session.blocks
     stem = re.escape(Path(name).name)
     module = re.escape(Path(name).stem)
     pattern = re.compile(rf"(?<![\w-]){stem}(?![\w-])|\bimport {module}\b|\bfrom {module} import\b|-m {module}\b")

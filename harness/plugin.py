@@ -136,7 +136,7 @@ class Documentation:
         run, block = self.run_of(example), example.parsed
         if run.failed_at == 0:
             pytest.skip(str(run.missing or "the page cannot be begun, as its first test says"))
-        if run.failed_at is not None:
+        if run.failed_at is not None and not run.has_judged(block):
             pytest.skip(f"the block on line {run.failed_at} failed, and this one comes after it")
 
         def judged() -> None:

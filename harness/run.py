@@ -6,7 +6,7 @@ import contextlib
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from harness.environments import NotInstalled
 from harness.evaluators import LANGUAGES, consume, evaluate, look
 from harness.pages import Page, all_pages, upstream
 from harness.session import Host, PageSession, Start
+from harness.tabs import Reading, readings
 from harness.update import Edit, apply
 from harness.verdict import ELSEWHERE, FAILED, Failure, Printed, Verdict
 
@@ -62,7 +63,7 @@ class Runner:
 
     def keep(self, run: PageRun) -> None:
         """Keep a page that passed; its files too, where other pages start from it."""
-        files = run.session.directory if run.session and run.page.name in self.starting_points else None
+        files = run.directory if run.page.name in self.starting_points else None
         self.cache.keep(run.page, Passed(run.date, run.records), files)
         self.passed.add(self.cache.key(run.page))
 
@@ -93,7 +94,7 @@ class Runner:
             raise Failure(f"{ELSEWHERE}{place}: {failure.message}", 1) from None
         finally:
             run.close()
-        return run.session.directory
+        return run.directory
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Judged:
 
 @dataclass
 class PageRun:
-    """One run of one page.
+    """One run of one page, once for each of its readings.
 
     Attributes:
         page: the page.
@@ -123,7 +124,8 @@ class PageRun:
         skipped: the lines of the blocks of which no verdict is reached, since what reads them is not installed.
         edits: what ``--update`` will change in the page.
         printed: what the last block that was judged printed, if an output block may stand under it.
-        session: what the blocks so far have left; None before the run has begun.
+        session: what the blocks so far of this reading have left; None before the run has begun.
+        directory: where the first reading, that of most readers, left its files.
         started: when the run was made, as the ledger writes it.
     """
 
@@ -137,7 +139,13 @@ class PageRun:
     edits: list[Edit] = field(default_factory=list)
     printed: Printed | None = None
     session: PageSession | None = None
+    directory: Path | None = None
     started: str = field(default_factory=ledger.now)
+    _judged: dict[int, Judged] = field(default_factory=dict)  # by the block's line
+    _start: Start = field(default_factory=Start)
+    _readings: list[Reading] = field(default_factory=list)
+    _number: int = 0
+    _followed: int = 0
 
     @property
     def date(self) -> str:
@@ -176,18 +184,30 @@ class PageRun:
             self.failed_at = 0  # until it has begun, whatever is raised
             try:
                 self.page.environment.require()
-                start = Start(files or self.runner.files_before(self.page))
+                self._start = Start(files or self.runner.files_before(self.page))
             except NotInstalled as missing:
                 self.missing = missing
                 raise
-            self.session = PageSession(self.page, self.runner.host, start)
+            self._readings = readings(self.page.blocks, lambda block: "shown" not in block.options)
+            self._open()
+            self.directory = self.session.directory
             self.failed_at = None
 
+    def _open(self) -> None:
+        """Begin the reading that is to be followed now."""
+        start = replace(self._start, reading=self._number)
+        self.session = PageSession(self.page, self.runner.host, start, self._reading.blocks)
+        self.printed, self._followed = None, 0
+
+    def has_judged(self, block: Block) -> bool:
+        """Whether it is known what the block comes to."""
+        return block.line in self._judged
+
     def judge(self, block: Block) -> Judged:
-        """What one block comes to; the blocks above it that a run has not selected are judged first.
+        """What one block comes to; what its reader does before it is judged first, where that has not been.
 
         Raises:
-            Failure: the page cannot be begun, or a block above fails.
+            Failure: the page cannot be begun, or a block before it fails.
             NotInstalled: what the page or this block needs is not installed. The blocks below can be judged all the
                 same where it is the program that reads this one's file.
         """
@@ -195,17 +215,48 @@ class PageRun:
             record = next(record for record in self.known.records if record["line"] == block.line)
             self.records.append(record)
             return Judged(record)
-        if (known := self._record_of(block)) is not None:
-            return Judged(known)
         self.begin()
-        blocks = self.page.blocks
-        for above in blocks[: blocks.index(block)]:
-            if self._record_of(above) is None and above.line not in self.skipped:
-                with contextlib.suppress(NotInstalled):
-                    self._judge(above).pass_on()
-        return self._judge(block)
+        while not self.has_judged(block):
+            if block.line in self.skipped:
+                raise self.missing
+            if block not in self._reading.blocks:
+                self._follow_to_its_end()
+                self._go_on()
+            elif self._next == block:
+                return self._judge_next()
+            else:
+                self._judge_on()
+        return self._judged[block.line]
 
-    def _judge(self, block: Block) -> Judged:
+    @property
+    def _reading(self) -> Reading:
+        return self._readings[self._number]
+
+    @property
+    def _next(self) -> Block:
+        return self._reading.blocks[self._followed]
+
+    def _follow_to_its_end(self) -> None:
+        """Judge what is left of this reading, while what the page started still runs, and the page's end."""
+        while self._followed < len(self._reading.blocks):
+            self._judge_on()
+        self._check_end()
+
+    def _judge_on(self) -> None:
+        """Judge the next block of this reading on the way to another one."""
+        with contextlib.suppress(NotInstalled):
+            self._judge_next().pass_on()
+
+    def _go_on(self) -> None:
+        """End this reading, and begin the next one."""
+        self.session.close()
+        self._number += 1
+        self._open()
+
+    def _judge_next(self) -> Judged:
+        """Judge the next block of this reading; the first reading with a block says what the block comes to."""
+        block = self._next
+        self._followed += 1
         started = time.perf_counter()
         self.failed_at = block.line  # until it has passed, whatever is raised
         failure = None
@@ -218,7 +269,10 @@ class PageRun:
         except Failure as error:
             error.line = error.line or block.line
             failure, verdict = error, Verdict(FAILED, error.message.split("\n")[0], error.message)
-            if error.edits and self.runner.update:
+            if self.has_judged(block):
+                tabs = ", ".join(f"`{title}`" for title in self._reading.opened)
+                failure = Failure(f"for a reader who opened the tab {tabs}: {error.message}", error.line)
+            elif error.edits and self.runner.update:
                 failure = None
                 self.edits += error.edits
         self.printed = verdict.printed
@@ -233,11 +287,11 @@ class PageRun:
             "reason": verdict.reason,
             "seconds": round(time.perf_counter() - started, 4),
         }
-        self.records.append(record)
-        return Judged(record, failure)
-
-    def _record_of(self, block: Block) -> dict[str, Any] | None:
-        return next((record for record in self.records if record["line"] == block.line), None)
+        judged = Judged(record, failure)
+        if not self.has_judged(block):
+            self.records.append(record)
+            self._judged[block.line] = judged
+        return judged
 
     def judge_all(self) -> None:
         """Judge every block of the page, and its end.
@@ -260,12 +314,22 @@ class PageRun:
         """
         if self.known is not None or self.failed_at is not None:
             return
+        if len(self.records) < len(self.page.blocks):  # a run has selected only some
+            if self.session is not None:
+                self._check_end()
+            return
         if self.session is not None:
-            self._check_pictures()
-            self.session.settle()
-            self.session.refuse_network()
-        if len(self.records) == len(self.page.blocks) and not self.edits:
+            self._follow_to_its_end()
+        while self._number + 1 < len(self._readings):
+            self._go_on()
+            self._follow_to_its_end()
+        if not self.edits:
             self.runner.keep(self)
+
+    def _check_end(self) -> None:
+        self._check_pictures()
+        self.session.settle()
+        self.session.refuse_network()
 
     def rewrite(self) -> None:
         """Put what was printed in place of what the page says (``--update``)."""

@@ -11,7 +11,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,11 +54,13 @@ class Start:
         files: those that the page before it left: their folder, or the archive that a reader downloads.
         home: the home that the page before it left, where a reader goes on in it.
         servers: a home that has the environments of the first servers, which the reader shares.
+        reading: which of the page's readings follows, from 0.
     """
 
     files: Path | None = None
     home: Path | None = None
     servers: Path | None = None
+    reading: int = 0
 
 
 class Host:
@@ -104,20 +106,17 @@ class Host:
             "VIRTUAL_ENV": str(place.prefix),
         }
 
-    def apart(self, page: Page) -> Together:
-        """What starts the page's processes, and ends them."""
+    def apart(self, page: Page, folder: Path) -> Together:
+        """What starts a page's processes, and ends them; ``folder`` is the page's, of which its own is a part."""
         pythons = {*ENVIRONMENTS[DEFAULT].folders, *page.environment.folders}
-        own = Apart(self._folder(page), [self.gym.directory, WORKER.parent.parent, *pythons])
+        own = Apart(folder, [self.gym.directory, WORKER.parent.parent, *pythons])
         # Without it Ray's head node asks the metadata services of three clouds where it runs.
         Path(own.variables["HOME"], "ray_bootstrap_config.yaml").write_text("{}\n", encoding="utf-8")
         return own
 
-    def _folder(self, page: Page) -> Path:
-        return self.build / "pages" / page.name
-
     def begin(self, page: Page, start: Start) -> tuple[Path, Path]:
         """Make the folder in which a page is followed, with the files that it starts from, and one for its logs."""
-        base = self._folder(page)
+        base = self.build / "pages" / (f"{page.name}~{start.reading}" if start.reading else page.name)
         shutil.rmtree(base, ignore_errors=True)
         directory, logs = base / "work", base / "logs"
         logs.mkdir(parents=True)
@@ -200,14 +199,16 @@ class PageSession:
         page: the page.
         host: where it is followed.
         start: what it starts from.
+        blocks: those of the page that its reader follows; None stands for all.
 
     Attributes:
         directory: where the page's commands run and its files are written.
         judged: its blocks that have been judged, up to the one at hand.
     """
 
-    def __init__(self, page: Page, host: Host, start: Start) -> None:
+    def __init__(self, page: Page, host: Host, start: Start, blocks: Sequence[Block] | None = None) -> None:
         self.page = page
+        self.blocks = list(page.blocks if blocks is None else blocks)
         self.host = host
         self.directory, self.logs = host.begin(page, start)
         for path in page.downloads:
@@ -232,7 +233,7 @@ class PageSession:
     @cached_property
     def apart(self) -> Together:
         """What starts the page's processes."""
-        return self.host.apart(self.page)
+        return self.host.apart(self.page, self.directory.parent)
 
     def python(self, block: Block, source: str) -> dict[str, Any]:
         """Run Python of ``block`` in the page's process; the answer holds ``stdout`` and, if it raised, ``error``."""

@@ -174,7 +174,7 @@ class Reader(Host):
             "PATH": os.pathsep.join(map(str, programs))
         }
 
-    def apart(self, page: Page) -> Together:
+    def apart(self, page: Page, folder: Path) -> Together:
         """The reader's machine is the page's."""
         return Together()
 

@@ -59,7 +59,7 @@ def folder(host, tmp_path_factory) -> Path:
                 run.judge(block).pass_on()
         finally:
             run.close()
-        folder = run.session.directory
+        folder = run.directory
     return folder
 
 
