@@ -91,7 +91,7 @@ WORKFLOWS = {
 # Lock: the oldest Python that it is compiled for.
 LOCKS = {
     "docs": "3.11",
-    **{each.name: each.compiled_for for each in ENVIRONMENTS.values()},
+    **{name: each.compiled_for for each in ENVIRONMENTS.values() for name in (each.name, each.reader)},
     "tool": TOOL_PYTHONS[0],
     "verbatim": PYTHON,
     "lint": "3.11",
@@ -176,8 +176,10 @@ def browser(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Judge every page and run all tests; `tests -- docs/PATH.md` judges one page. Arguments go to pytest."""
     install_nemo_gym(session)
-    folder = {FOLDER_VARIABLE: str(Path(session.virtualenv.location).resolve().parent)}
-    session.run("pytest", *(session.posargs or ALL_CORES), env=KEEP_BYTECODE | folder)
+    os.environ[FOLDER_VARIABLE] = str(Path(session.virtualenv.location).resolve().parent)
+    for reason in filter(None, (each.missing() for each in OTHERS)):
+        session.warn(f"What needs it is skipped: {reason}")
+    session.run("pytest", *(session.posargs or ALL_CORES), env=KEEP_BYTECODE)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -66,17 +66,25 @@ class Environment:
         python: the Python that it has, such as ``3.12``.
         describes: the distributions whose behavior its pages describe; the foot of each page names their versions.
         compiled_for: the oldest release of that Python for which its lock is compiled.
+        reader: the name of the lock of what a reader of its pages installs. That may be more than is installed here,
+            such as a framework beside NeMo Gym: then it is resolved only.
     """
 
     name: str
     python: str
     describes: tuple[str, ...]
     compiled_for: str
+    reader: str
 
     @property
     def lock(self) -> Path:
-        """The lock from which it is installed, and against which the install lines of its pages are held."""
+        """The lock from which it is installed."""
         return ROOT / "locks" / f"{self.name}.txt"
+
+    @property
+    def readers_lock(self) -> Path:
+        """The lock against which the install lines of its pages are held."""
+        return ROOT / "locks" / f"{self.reader}.txt"
 
     @property
     def prefix(self) -> Path:
@@ -108,7 +116,7 @@ class Environment:
         if not self.interpreter.exists():
             return f"the environment {self.name} is not installed: {install}"
         stamp = self.prefix / STAMP
-        if not stamp.is_file() or stamp.read_text(encoding="utf-8") != self._lock_digest():
+        if not stamp.is_file() or stamp.read_text(encoding="utf-8") != _digest(self.lock):
             return f"the environment {self.name} was not installed from locks/{self.lock.name} as it is: {install}"
         return None
 
@@ -131,10 +139,11 @@ class Environment:
 
     def digest(self) -> str:
         """What a verdict depends on that was reached in it: what is installed, and which Python runs it."""
-        return json.dumps([self.name, self.describes, self._lock_digest(), self.versions()])
+        return json.dumps([self.name, self.describes, _digest(self.lock), _digest(self.readers_lock), self.versions()])
 
-    def _lock_digest(self) -> str:
-        return hashlib.sha256(self.lock.read_bytes()).hexdigest() if self.lock.is_file() else ""
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 @cache
@@ -147,7 +156,13 @@ def read(pyproject: Path) -> dict[str, Environment]:
     """The environments that a pyproject.toml names, each under its name."""
     rows: dict[str, Any] = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["environments"]
     return {
-        name: Environment(name, row["python"], tuple(row["describes"]), row.get("compiled-for", row["python"]))
+        name: Environment(
+            name=name,
+            python=row["python"],
+            describes=tuple(row["describes"]),
+            compiled_for=row.get("compiled-for", row["python"]),
+            reader=row.get("reader", name),
+        )
         for name, row in rows.items()
     }
 

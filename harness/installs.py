@@ -67,10 +67,10 @@ def check_install(command: str, line: int, environment: Environment) -> None:
             requirement = Requirement(word)
         except InvalidRequirement as error:
             raise Failure(f"`{word}` is no requirement that can be checked: {error}", line) from None
-        version = locked(environment.lock).get(canonicalize_name(requirement.name))
+        version = locked(environment.readers_lock).get(canonicalize_name(requirement.name))
         if version is None:
             raise Failure(
-                f"`{word}`: the page is not tested with {requirement.name}. Add it to the `{environment.name}` group "
+                f"`{word}`: the page is not tested with {requirement.name}. Add it to the `{environment.reader}` group "
                 "in pyproject.toml and run `nox -s lock`, or name the `environment:` of the page in its front matter",
                 line,
             )

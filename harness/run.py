@@ -14,7 +14,8 @@ from typing import Any
 from harness import ledger
 from harness.blocks import Block, BlockError
 from harness.cache import Cache, Passed
-from harness.environments import NotInstalled
+from harness.consumers import CONSUMERS
+from harness.environments import DEFAULT, NotInstalled
 from harness.evaluators import LANGUAGES, consume, evaluate, look
 from harness.pages import Page, all_pages, upstream
 from harness.session import Host, PageSession, Start
@@ -97,6 +98,12 @@ class Runner:
         return run.directory
 
 
+def _is_read_by_gym(block: Block) -> bool:
+    """Whether a block is data that a program of NeMo Gym's environment reads."""
+    consumer = CONSUMERS.get(block.option("consumer") or "")
+    return LANGUAGES.get(block.language) is consume and (consumer is None or consumer.environment == DEFAULT)
+
+
 @dataclass(frozen=True)
 class Judged:
     """What a block came to: the ledger's record of it, and the failure, if it would mislead a reader."""
@@ -167,7 +174,7 @@ class PageRun:
             blocks = self.page.blocks if self.known is None else []
         except BlockError:
             return False
-        return any(LANGUAGES.get(block.language) is consume or _COMMAND.search(block.source) for block in blocks)
+        return any(_is_read_by_gym(block) or _COMMAND.search(block.source) for block in blocks)
 
     def begin(self, files: Path | None = None) -> None:
         """Begin the page's session, unless it has begun or the page's verdicts are known.

@@ -305,6 +305,7 @@ def test_an_environment_is_one_line(tmp_path):
         ("trl", "torch"),
     )
     assert found["trl"].lock.name == "trl.txt"
+    assert found["trl"].readers_lock == found["trl"].lock
     assert "nox -s trl" in found["trl"].missing()
 
 

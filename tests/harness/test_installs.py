@@ -13,7 +13,7 @@ from harness.verdict import Failure
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 TESTS = ENVIRONMENTS["tests"]
-OTHER = Environment("other", "3.12", (), "3.12")
+OTHER = Environment("other", "3.12", (), "3.12", "other")
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +122,7 @@ def test_each_environment_has_its_own_lock_and_python() -> None:
     for command, said in IN_ANOTHER.items():
         with pytest.raises(Failure, match=said):
             check_install(command, 1, OTHER)
+
+
+def test_a_reader_may_install_more_than_is_installed_here() -> None:
+    check_install("pip install nemo-gym pandas", 1, Environment("other", "3.12", (), "3.12", "tests"))
