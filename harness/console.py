@@ -58,11 +58,17 @@ def commands_of(block: Block) -> list[Command]:
             words += lines[at:after]
             at = after
         output_start = at
-        while at < len(lines) and not lines[at].startswith(PROMPT):
+        while at < len(lines) and (not lines[at].startswith(PROMPT) or _is_printed(lines[at], commands, words)):
             at += 1
         output = "\n".join(lines[output_start:at])
         commands.append(Command("\n".join(words), output, block.source_line + start, block.source_line + output_start))
     return commands
+
+
+def _is_printed(line: str, above: list[Command], words: list[str]) -> bool:
+    """Whether a line that begins as a prompt does is output: a command of the block so far holds just this text."""
+    typed = "\n".join([*(command.text for command in above), *words])
+    return bool(line.removeprefix(PROMPT).strip()) and line.strip() in typed
 
 
 def _closes(words: list[str], lines: list[str], at: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
@@ -28,6 +28,10 @@ from harness.verdict import EXECUTED, SHOWN, VALIDATED, Failure, Printed, Verdic
 Evaluator = Callable[[PageSession, Block, Printed | None], Verdict]
 
 
+#: A caption that readers take for the name under which they are to save the block.
+_FILE_NAME = re.compile(r"`?[\w./-]*[\w-]\.[A-Za-z]\w*`?")
+
+
 def look(block: Block) -> None:
     """What can be said of a block before anything runs.
 
@@ -44,6 +48,12 @@ def look(block: Block) -> None:
         if not block.language:
             what = f"a block without a language: name one of {', '.join(sorted(LANGUAGES))} after the opening fence"
         raise Failure(what + "; or show the block with `:shown: <reason>`", block.line)
+    elif (caption := block.option("caption")) and _FILE_NAME.fullmatch(caption) and "file" not in block.options:
+        raise Failure(
+            f"the caption names a file, {caption}, which nobody saves: give the block `:file: {caption.strip('`')}`, "
+            "which shows the same caption",
+            block.line,
+        )
 
 
 def evaluate(session: PageSession, block: Block, above: Printed | None) -> Verdict:
@@ -171,6 +181,7 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
 
 
 def _run_command(session: PageSession, block: Block, command: Command, wanted: int) -> None:
+    _refuse_hidden(command.text, command.line)
     try:
         result = session.shell(command.text)
     except Timeout as error:
@@ -179,12 +190,65 @@ def _run_command(session: PageSession, block: Block, command: Command, wanted: i
             f"running, give its block `:terminal: <name>`.\n{_indent(_tail(str(error)))}",
             command.line,
         ) from None
+    _refuse_questions(result, command.text, command.line)
     if result.status != wanted:
         said = f"exited with {result.status}" + (f", not with {wanted} as `:fails:` says" if wanted else "")
         raise Failure(f"`{_short(command.text)}` {said}:\n{_indent(_tail(result.output))}", command.line)
     _refuse_failed_parts(result, command.text, command.line)
     if command.output.strip():
         _compare(command.output, result.output, command.output_line, block)
+
+
+#: Commands whose status says nothing of success: of what they end, or wait for.
+_ENDS_OTHERS = frozenset({"wait", "kill", "pkill", "killall"})
+
+
+def _refuse_hidden(text: str, line: int) -> None:
+    """Fail where ``text``, which starts on ``line`` of the page, would be silent of a command that fails.
+
+    Raises:
+        Failure: it names the command.
+    """
+    for at, row in enumerate(text.split("\n")):
+        for name in _hidden_in(row):
+            raise Failure(
+                f"`{row.strip()}` hides whether `{name}` works, from the reader and from the tests. Leave out what "
+                "stands behind `||`, or end the block with the command, and say `:fails: <status>`",
+                line + at,
+            )
+
+
+def _hidden_in(row: str) -> Iterator[str]:
+    """The names of the commands in a line of bash after which stands ``|| true`` or the like."""
+    lexer = shlex.shlex(row, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        words = list(lexer)
+    except ValueError:  # a quote that ends on another line
+        return
+    command: list[str] = []
+    for at, word in enumerate(words):
+        nothing = words[at + 1 : at + 3] == ["exit", "0"] or Path("".join(words[at + 1 : at + 2])).name in ("true", ":")
+        if word == "||" and nothing and command and command[0] not in _ENDS_OTHERS:
+            yield command[0]
+        command = [] if word in _SEPARATORS else [*command, word]
+
+
+_SEPARATORS = frozenset({"||", "&&", ";", "|", "&", "|&", "(", ")", "{", "}", "then", "do", "else", "!", "if", "while"})
+
+
+def _refuse_questions(result: Result, text: str, line: int) -> None:
+    """Fail where a command has read what a reader would have had to type.
+
+    Raises:
+        Failure: it names the command.
+    """
+    if result.asked:
+        raise Failure(
+            f"`{_short(text)}` waits for something that is typed, of which the page says nothing: give it the option "
+            f"with which it does not ask, or its input, as in `echo yes | command`.\n{_indent(_tail(result.output))}",
+            line,
+        )
 
 
 def _refuse_failed_parts(result: Result, text: str, line: int) -> None:
@@ -236,7 +300,9 @@ def run_bash(session: PageSession, block: Block, above: Printed | None) -> Verdi
         if result.status:
             raise Failure(f"not bash:\n{_indent(result.output)}")
         return Verdict(EXECUTED, f"saved as {name}, which the block on line {used} uses")
+    _refuse_hidden(block.source, block.source_line)
     result = session.shell(block.source)
+    _refuse_questions(result, block.source, block.source_line)
     if result.status != int(block.option("fails") or 0):
         raise Failure(f"it exited with {result.status}:\n{_indent(_tail(result.output))}")
     _refuse_failed_parts(result, block.source, block.source_line)

@@ -39,6 +39,8 @@ TIMEOUT = 180.0
 #: Seconds for which a page's end waits for jobs in the background.
 SETTLE_SECONDS = 5.0
 
+_BEGINS_WITH_CD = re.compile(r"\s*(?:builtin )?(?:cd|pushd)\s")
+
 #: What a page's processes see of the environment: a reader's secrets and settings stay out.
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
@@ -257,7 +259,7 @@ class PageSession:
         """Start a command that stays running, in the terminal of that name; ``line`` is its line on the page.
 
         Raises:
-            Failure: another command still runs in that terminal.
+            Failure: another command still runs in that terminal, or it is not plain where it would open.
         """
         for other in self.terminals:
             if (other.name, other.process.poll()) == (name, None):
@@ -266,6 +268,13 @@ class PageSession:
                     "one a terminal of another name",
                     line,
                 )
+        if self._shell and self._shell.folder != self.directory.resolve() and not _BEGINS_WITH_CD.match(command):
+            raise Failure(
+                f"the page's own terminal is in `{self._shell.folder}` by now, and a new one opens where the reader's "
+                f"began, `{self.directory}`, or elsewhere: begin the command with `cd`, so that it runs in the folder "
+                "that the page means",
+                line,
+            )
         log = self.logs / f"terminal-{len(self.terminals) + 1}.log"
         environment = self.environment
         if self.host.genuine and self._shell:  # the reader activates the environment there too

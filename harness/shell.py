@@ -39,12 +39,14 @@ class Result:
     """What a command came to.
 
     ``status`` is its exit status: of a pipeline, that of its last part that failed. ``output`` is standard output
-    and error as a terminal mixes them. ``failed_parts`` are the parts that failed without ending it.
+    and error as a terminal mixes them. ``failed_parts`` are the parts that failed without ending it. ``asked`` says
+    whether it read what a reader would have had to type.
     """
 
     status: int
     output: str
     failed_parts: tuple[FailedPart, ...] = ()
+    asked: bool = False
 
 
 class Screen:
@@ -116,6 +118,7 @@ class Shell:
         screen: Screen | None = None,
         launch: Launch = launch,
     ) -> None:
+        self.directory = directory
         self.log = log
         self.screen = screen
         self.script = log.with_suffix(".sh")
@@ -124,6 +127,10 @@ class Shell:
             log.write_bytes(b"")
         status_read, status_write = os.pipe()
         self.status = status_read
+        # All that a command can read is one empty line. The shell has the same open file, so that what is read is seen.
+        typed = log.with_suffix(".typed")
+        typed.write_text("\n", encoding="utf-8")
+        self.typed = os.open(typed, os.O_RDONLY)
         self.process = launch(
             # A part of a pipeline that fails makes the pipeline fail: a reader sees its message, a test its status.
             ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", 'while read -r l; do eval "$l"; done; exit 0'],
@@ -132,7 +139,7 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=[status_write],
+            pass_fds=[status_write, self.typed],
             start_new_session=True,
         )
         self.status_fd = status_write
@@ -148,9 +155,10 @@ class Shell:
         self.failed.write_bytes(b"")
         start = self.log.stat().st_size
         # What the command starts must not hold the status pipe: its end says that the shell itself has ended.
-        closed = f"{self.status_fd}>&-"
+        closed = f"{self.status_fd}>&- {self.typed}<&-"
         note = f"""trap 'echo "$? $LINENO" >>{shlex.quote(str(self.failed))}' ERR"""
-        streams = f'<>"{self.screen.device}" >&0 2>&1' if self.screen else f'</dev/null >>"{self.log}" 2>&1'
+        streams = f'<>"{self.screen.device}" >&0 2>&1' if self.screen else f'<&{self.typed} >>"{self.log}" 2>&1'
+        os.lseek(self.typed, 0, os.SEEK_SET)
         line = f'{note}; . "{self.script}" {streams} {closed}; echo "$?" >&{self.status_fd}; trap - ERR\n'
         try:
             self.process.stdin.write(line.encode())
@@ -166,15 +174,24 @@ class Shell:
         status = int(answer) if answer.strip() else self.process.wait()  # `exit` ended the shell itself
         if status == _CUT_SHORT:
             status = 0
-        return Result(status, self._since(start), self._failed_parts(status))
+        asked = os.lseek(self.typed, 0, os.SEEK_CUR) > 0
+        return Result(status, self._since(start), self._failed_parts(status), asked)
 
     def state(self, timeout: float) -> tuple[Path, dict[str, str]]:
-        """The folder in which the shell is by now, and what it hands to a program that it starts."""
+        """The folder in which the shell is by now, as it sees it, and what it hands to a program that it starts."""
         environment = self.log.with_suffix(".environment")
         self.run(f"env -0 >{shlex.quote(str(environment))}", timeout)
         variables = variables_of(environment.read_bytes())
         variables.pop("_", None)
-        return Path(f"/proc/{self.process.pid}/cwd").readlink(), variables  # as it sees the folder itself
+        return self.folder, variables
+
+    @property
+    def folder(self) -> Path:
+        """The folder in which the shell is by now, as it sees it; where it started, once it has ended."""
+        try:
+            return Path(f"/proc/{self.process.pid}/cwd").readlink()
+        except OSError:
+            return self.directory
 
     def _failed_parts(self, status: int) -> tuple[FailedPart, ...]:
         """What was noted, but for the end of a command that failed as a whole: its last line, and the command."""

@@ -228,11 +228,41 @@ def test_an_exit_is_seen_while_a_background_process_stays(tmp_path):
         shell.close()
 
 
-def test_a_command_that_waits_for_input_gets_none(judge):
-    assert (
-        judge(console("$ cat", "$ read -r answer || echo none", "none", "$ python -i -c 'print(1)' 2> prompt", "1"))
-        is None
-    )
+ASKS = (
+    "cat > notes.txt",
+    "touch a.txt && rm -i a.txt",
+    "read -p 'Name? ' name",
+    "read -r answer || echo none",
+    "python -i -c 'print(1)'",
+    "python -c 'input()'",
+    "head -1 | cat",
+    "(cat)",
+    "sh -c 'cat'",
+)
+
+
+@pytest.mark.parametrize("command", ASKS)
+def test_a_command_that_waits_for_what_the_reader_types_is_refused(judge, command):
+    failure = judge(console("$ true", f"$ {command}"))
+    assert "waits for something that is typed" in failure.message
+    assert failure.line == 6
+    assert "waits for something" in judge(f"# A page\n\n```bash\n{command}\n```\n").message
+
+
+NEVER_ASKS = ("echo yes | cat > notes.txt", "cat < /dev/null", "cat <<< yes > notes.txt", "rm -f a.txt", "sleep 0.1 &")
+
+
+@pytest.mark.parametrize("command", NEVER_ASKS)
+def test_a_command_that_has_its_input_asks_nothing(judge, command):
+    assert judge(console(f"$ {command}")) is None
+
+
+def test_after_a_question_the_next_command_is_asked_anew(tmp_path):
+    shell = Shell(tmp_path, os.environ, tmp_path / "log")
+    try:
+        assert [shell.run(command, 10).asked for command in ("cat", "true", "cat")] == [True, False, True]
+    finally:
+        shell.close()
 
 
 def test_a_command_that_never_ends_is_stopped(judge, monkeypatch):
