@@ -14,12 +14,12 @@ import json
 import re
 import unicodedata
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
 from gym_rollouts import calls
 from gym_rollouts.errors import Unusable
@@ -38,6 +38,7 @@ FACTS = np.dtype([
     ("flags", np.uint8),  # MASKED, ANSWERED, OBJECTS: all arguments are objects, PARTS: a content has parts
     ("question", np.uint64),  # digests: equal where the texts are
     ("request", np.uint64),
+    ("text", np.uint64),  # the line itself
     ("answer", np.uint64),  # what the model wrote without its reasoning
     ("said", np.uint64),  # all that it wrote
     ("length", np.uint32),  # characters that the model wrote
@@ -93,7 +94,7 @@ def facts_of(place: int, text: bytes, notes: Notes) -> tuple[Any, ...]:
     except Unusable as problem:
         note = notes.number(problem.reason)
         step = PROBLEMS.index(problem.step)
-        return (place, min(size, LINE_LIMIT - 1), step, note, -1, -1, -1, 0.0, 0, *[0] * 7, -1, -1, -1, 0)
+        return (place, min(size, LINE_LIMIT - 1), step, note, -1, -1, -1, 0.0, 0, *[0] * 8, -1, -1, -1, 0)
     params, items = rollout.params, rollout.output
     tools = bytes(params.tools)
     given = prompt_facts(bytes(params.input), params.instructions, tools)
@@ -131,7 +132,7 @@ def facts_of(place: int, text: bytes, notes: Notes) -> tuple[Any, ...]:
     cut = rollout.cut if rollout.failed is None else f"the status of the response is {rollout.failed}"
     return (
         place, size, 0, -1, rollout.task, rollout.rollout, notes.number(rollout.environment), rollout.reward, flags,
-        given.question, given.request, answer, said, min(length, LINE_LIMIT - 1),
+        given.question, given.request, digest(text), answer, said, min(length, LINE_LIMIT - 1),
         min(number_of_calls, 65535), min(troubles, 65535), notes.number(cut), notes.number(bad_call),
         notes.number(unfit.reason if unfit else None), PROBLEMS.index(unfit.step) if unfit else 0,
     )  # fmt: skip
@@ -171,7 +172,7 @@ def text_of(content: str | list[Part] | list[dict[str, Any]] | None) -> str:
 
 def digest(text: bytes) -> int:
     """64 bits that stand for a text."""
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+    return xxh3_64_intdigest(text)
 
 
 @lru_cache(maxsize=512)

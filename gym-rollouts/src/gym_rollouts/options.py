@@ -27,4 +27,8 @@ Address = Annotated[
     typer.Option("--address", help="A Ray to join; unset, one of its own starts and ends.", show_default=False),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Ks = Annotated[
+    Optional[list[int]],
+    typer.Option("--k", min=1, help="For pass@k; repeatable. [default: 1 2 4 8]", show_default=False),
+]
 Solved = Annotated[float, typer.Option("--solved", help="The reward from which an attempt counts as solved.")]

@@ -25,12 +25,12 @@ def choose_sft(state: State, min_reward: float, per_task: int | None) -> Numbers
     """The rows of the best attempts at each task, by task and attempt."""
     rows = state.rows(at_least(state.column("reward"), min_reward))
     task = state.tasks.task[rows]
-    rollout, said, reward = (state.column(name)[rows] for name in ("rollout", "said", "reward"))
+    rollout, text, reward = (state.column(name)[rows] for name in ("rollout", "text", "reward"))
     if per_task is not None:
-        order, place = ranks(task, -reward, rollout, said)
+        order, place = ranks(task, -reward, rollout, text)
         best = order[place < per_task]
-        rows, task, rollout, said = rows[best], task[best], rollout[best], said[best]
-    return rows[np.lexsort((said, rollout, task))]
+        rows, task, rollout, text = rows[best], task[best], rollout[best], text[best]
+    return rows[np.lexsort((text, rollout, task))]
 
 
 def choose_pairs(
@@ -44,9 +44,9 @@ def choose_pairs(
     """
     rows = np.flatnonzero(state.left)
     task = state.tasks.task[rows]
-    reward, length, rollout, said = (state.column(name)[rows] for name in ("reward", "length", "rollout", "said"))
-    best, place = ranks(task, -reward, length, rollout, said)
-    worst, _ = ranks(task, reward, length, rollout, said)
+    reward, length, rollout, text = (state.column(name)[rows] for name in ("reward", "length", "rollout", "text"))
+    best, place = ranks(task, -reward, length, rollout, text)
+    worst, _ = ranks(task, reward, length, rollout, text)
     taken = place < per_task
     best, worst = best[taken], worst[taken]
     good = apart(reward[best], reward[worst], margin)

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from gym_rollouts.decisions import State
 from gym_rollouts.engine import Engine
-from gym_rollouts.errors import Reject, Unusable
+from gym_rollouts.errors import Fault, Reject, Unusable
 from gym_rollouts.facts import Bits, Numbers, digest, prompt_facts
 from gym_rollouts.files import Source, open_sources
 from gym_rollouts.lines import Range, ranges, read
@@ -139,6 +139,32 @@ def choose_tasks(file: TaskFile, state: State, counted: Bits, useful: Bits) -> t
     if file.source.damage:
         reject(len(file.rows), STEP, file.source.damage)
     return chosen, rejects, unattempted
+
+
+def lines_of_tasks(file: TaskFile, state: State, rows: Numbers) -> list[int]:
+    """The line of each row's task.
+
+    Raises:
+        Fault: the file has no such task, or another question at its number: it is not the file they come from.
+    """
+    lines: dict[int, list[int]] = {}
+    for line, number in enumerate(file.numbers):
+        if number >= 0 and file.first[line] == line:
+            lines.setdefault(number, []).append(line)
+    questions = {row.question: line for line, row in reversed(list(enumerate(file.rows))) if row.problem is None}
+    found = []
+    numbers, asked = state.column("task")[rows].tolist(), state.column("question")[rows].tolist()
+    for row, number, question in zip(rows.tolist(), numbers, asked, strict=True):
+        fits = [line for line in lines.get(number, []) if file.rows[line].question == question]
+        if number < 0 and question in questions:
+            fits = [questions[question]]
+        if not fits:
+            raise Fault(
+                f"{state.table.file_of(row)}, line {state.table.line_of(row)}: {file.source.name} has no task "
+                f"{'' if number < 0 else f'{number} '}with this prompt: give the very file that was collected from"
+            )
+        found.append(fits[0])
+    return found
 
 
 def _index(state: State, rows: Numbers) -> tuple[dict[int, dict[int, list[int]]], dict[int, list[int]]]:

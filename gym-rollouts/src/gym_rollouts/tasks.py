@@ -70,9 +70,9 @@ def spread(values: np.ndarray, rows: Numbers, length: int, rest: object) -> np.n
     return made
 
 
-def grouped(*keys: np.ndarray) -> tuple[Numbers, Bits]:
+def grouped(*keys: np.ndarray, presorted: bool = False) -> tuple[Numbers, Bits]:
     """Sort rows by keys, the last one first, and stably. Returns the order, and where in it a group begins."""
-    order = np.lexsort(keys)
+    order = np.arange(len(keys[0])) if presorted else np.lexsort(keys)
     starts = np.ones(len(order), bool)
     if len(order) > 1:
         starts[1:] = np.any([key[order[1:]] != key[order[:-1]] for key in keys], axis=0)
@@ -117,35 +117,33 @@ def _repeats(table: Table, rows: Numbers, numbers: Numbers) -> tuple[Bits, Bits,
     rollout = table.column("rollout")[rows]
     known = np.flatnonzero((rollout >= 0) & (table.column("task")[rows] >= 0))
     if len(known):
-        order, starts = grouped(rollout[known], numbers[known])
+        # Of copies the one of the first file counts, there the longest, since what was cut off is shorter.
+        names = ("text", "said", "reward", "flags", "length", "rollout")
+        text, said, reward, flags, length, attempt = (table.column(name)[rows[known]] for name in names)
+        source = table.source[rows[known]]
+        order = np.lexsort((known, text, said, -length.astype(np.int64), source, attempt, numbers[known]))
+        _, starts = grouped(attempt[order], numbers[known][order], presorted=True)
+        reward, masked = reward[order], flags[order] & MASKED
         order = rows[known[order]]
         begins = np.flatnonzero(starts)
         group = np.cumsum(starts) - 1
-        first = order[begins][group]
-        near = table.source[order] == table.source[first]
-        said, reward, masked = (table.column(name) for name in ("said", "reward", "flags"))
-        equal = (
-            (said[order] == said[first])
-            & (reward[order] == reward[first])
-            & ((masked[order] & MASKED) == (masked[first] & MASKED))
-        )
-        fight = np.bitwise_or.reduceat(near & ~equal, begins)[group] & near
+        first = begins[group]
+        near = table.source[order] == table.source[order[first]]
+        unlike = near & ((reward != reward[first]) | (masked != masked[first]))
+        fight = near & np.bitwise_or.reduceat(unlike, begins)[group]
         again = ~starts | fight
         repeats[order[again]], contradict[order[fight]] = True, True
-        instead[order[again]] = first[again]
-        # The first of those that contradict each other is held against the next one that is unlike it.
-        unlike = np.flatnonzero(near & ~equal)
+        instead[order[again]] = order[first[again]]
+        # What agrees with the first one is held against the first that does not.
+        places = np.flatnonzero(unlike)
         opponents = np.full(len(begins), -1, np.int64)
-        opponents[group[unlike[::-1]]] = order[unlike[::-1]]
-        own = fight & starts
-        instead[order[own]] = opponents[group[own]]
-        # Equal copies of the first contradict the same line as it does.
-        copies = fight & equal & ~starts
-        instead[order[copies]] = opponents[group[copies]]
-    for number, source in enumerate(table.sources):
-        if source.same_as is not None:  # a file that is named twice says nothing new the second time
+        opponents[group[places[::-1]]] = order[places[::-1]]
+        agree = fight & ~unlike
+        instead[order[agree]] = opponents[group[agree]]
+    for number, given in enumerate(table.sources):
+        if given.same_as is not None:  # a file that is named twice says nothing new the second time
             start, end = table.source_starts[number : number + 2]
             again = start + np.flatnonzero(table.readable[start:end])
             repeats[again], contradict[again] = True, False
-            instead[again] = again - start + table.source_starts[source.same_as]
+            instead[again] = again - start + table.source_starts[given.same_as]
     return repeats, contradict, instead

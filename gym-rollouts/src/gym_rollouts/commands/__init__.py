@@ -3,5 +3,9 @@
 #: One entry for each command, in the order of `--help`.
 COMMANDS = {
     "filter": "gym_rollouts.commands.filter",
+    "metrics": "gym_rollouts.commands.metrics",
+    "compare": "gym_rollouts.commands.compare",
+    "balance": "gym_rollouts.commands.balance",
+    "split": "gym_rollouts.commands.split",
     "prepare": "gym_rollouts.commands.prepare",
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gym_rollouts.decisions import Choices, Outcome, State
 from gym_rollouts.engine import Engine, EngineName, open_engine
@@ -26,9 +27,10 @@ class Session:
     spool: Path
     quiet: bool
 
-    def survey(self, paths: Iterable[Path]) -> Table:
-        """The facts of all lines of some inputs."""
-        return survey(open_sources(paths, self.spool), self.engine, self.spool, self.quiet)
+    def survey(self, paths: Iterable[Path], folder: Path | None = None) -> Table:
+        """The facts of all lines of some inputs; `folder`, of the spool, is for those of a second survey."""
+        spool = folder or self.spool
+        return survey(open_sources(paths, spool), self.engine, spool, self.quiet)
 
     def state(self, table: Table, choices: Choices) -> State:
         """What the steps have to go by."""
@@ -62,12 +64,12 @@ def open_session(
         yield Session(outputs, opened, Path(name), quiet)
 
 
-def finish(outcome: Outcome, place: Path, rejects: Path) -> tuple[dict[str, int], list[str], int]:
+def finish(outcome: Outcome, place: Path, rejects: Path | None) -> tuple[dict[str, Any], list[str], int]:
     """Write the rejects. Returns the counts of lines, what to say of them, and the exit status."""
     left, lines = int(outcome.left.sum()), len(outcome.state.table)
     count = write_rejects(outcome.rejects(), place)
-    figures = {"lines": lines, "rejected": count}
-    said = [f"{lines:,} lines: {left:,} left, {count:,} rejected ({rejects})"]
+    figures: dict[str, Any] = {"lines": lines, "rejected": count}
+    said = [f"{lines:,} lines: {left:,} left, {count:,} rejected" + (f" ({rejects})" if rejects else "")]
     if not left:
         said.append("no line is usable: the rejects say why" if lines else "no line is usable: there is none")
     return figures, said, FINE if left else NOTHING_USABLE

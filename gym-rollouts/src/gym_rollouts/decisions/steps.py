@@ -47,7 +47,7 @@ def repeated_line(state: State) -> Rejection:
     def reason(row: int) -> str:
         other = table.where(int(tasks.instead[row]), row)
         if tasks.contradict[row]:
-            return f"contradicts {other}: the same task and attempt with another answer or reward"
+            return f"contradicts {other}: the same task and attempt with another reward"
         return f"the same task and attempt as {other}"
 
     return Rejection(state.rows(tasks.repeats), reason)
@@ -69,11 +69,13 @@ def pass_rate(state: State) -> Rejection:
 
 
 def same_answer(state: State) -> Rejection:
-    """Reject the answer of an earlier attempt at the task; reasoning may differ."""
+    """Reject an answer that another attempt at the task gave: of equal ones the first attempt stays."""
     rows, task = np.flatnonzero(state.left), state.tasks.task
-    order, starts = grouped(state.column("answer")[rows], task[rows])
+    answer, rollout, text = (state.column(name)[rows] for name in ("answer", "rollout", "text"))
+    order = np.lexsort((rows, text, rollout, answer, task[rows]))
+    _, starts = grouped(answer[order], task[rows][order], presorted=True)
     order = rows[order]
-    first = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
+    first = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))] if len(order) else order
     instead = dict(zip(order[~starts].tolist(), first[~starts].tolist(), strict=True))
     return Rejection(np.sort(order[~starts]), lambda row: f"the same answer as {state.table.where(instead[row], row)}")
 
