@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from functools import lru_cache
+from struct import Struct
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,8 +23,8 @@ from xxhash import xxh3_64_intdigest
 
 from gym_rollouts import calls
 from gym_rollouts.errors import Unusable
-from gym_rollouts.messages import Item, Message, Part, check_end, check_turns, length_of, to_messages
-from gym_rollouts.rollouts import Prompt, decode, prompt_of, tools_of
+from gym_rollouts.messages import Item, Message, Part, check_end, check_turns, to_messages
+from gym_rollouts.rollouts import Params, Prompt, decode, prompt_of, tools_of
 
 FACTS = np.dtype([
     ("start", np.uint64),  # where the line begins in its source
@@ -49,10 +49,20 @@ FACTS = np.dtype([
     ("unfit", np.int32),  # a note: why no conversation can be made of the line
     ("unfit_step", np.uint8),  # the place in PROBLEMS of the step that says so
 ])  # fmt: skip
+#: A row of FACTS as bytes.
+PACKED = Struct(
+    "<"
+    + "".join(
+        {"u1": "B", "u2": "H", "u4": "I", "u8": "Q", "i4": "i", "i8": "q", "f8": "d"}[FACTS[n].str[1:]]
+        for n in FACTS.names or ()
+    )
+)
 MASKED, ANSWERED, OBJECTS, PARTS = 1, 2, 4, 8
 #: Why a line has no facts, or is no conversation: the names of the steps.
 PROBLEMS = ("", "blank", "unreadable", "failed", "conversation", "no answer")
 TROUBLE = re.compile(r"(?i)\b(error|exception|traceback|invalid|not found|not valid|failed)\b")
+#: The beginnings that TROUBLE finds, which are looked for first: that is faster than the expression.
+TROUBLES = ("error", "exception", "traceback", "invalid", "not ", "failed")
 LINE_LIMIT = 1 << 32
 
 Numbers = NDArray[np.int64]
@@ -82,6 +92,7 @@ class PromptFacts(NamedTuple):
     request: int
     objects: bool
     parts: bool
+    tools: bytes
 
 
 def facts_of(place: int, text: bytes, notes: Notes) -> tuple[Any, ...]:
@@ -96,55 +107,81 @@ def facts_of(place: int, text: bytes, notes: Notes) -> tuple[Any, ...]:
         step = PROBLEMS.index(problem.step)
         return (place, min(size, LINE_LIMIT - 1), step, note, -1, -1, -1, 0.0, 0, *[0] * 8, -1, -1, -1, 0)
     params, items = rollout.params, rollout.output
-    tools = bytes(params.tools)
-    given = prompt_facts(bytes(params.input), params.instructions, tools)
+    given = prompt_facts(params)
     number_of_calls, troubles, bad_call, objects = 0, 0, None, given.objects
     for item in items:
         kind = item.type
         if kind == "function_call":
             number_of_calls += 1
-            fault, is_object = calls.check(tools, item.name or "", item.arguments or "")
+            fault, is_object = calls.check(given.tools, item.name or "", item.arguments or "")
             bad_call = bad_call or fault
             objects = objects and is_object
         elif kind == "function_call_output":
             troubles += tells_of_trouble(item.output)
     unfit = given.problem
-    messages: list[Message] | None = None
+    parts = given.parts
     try:
         messages = to_messages(items)
-        if unfit is None:
-            check_turns(messages, given.prompt.waiting if given.prompt else frozenset())
+        if given.prompt is not None and unfit is None:
+            check_turns(messages, given.prompt.waiting)
             check_end(messages)
     except Unusable as problem:
         unfit = unfit or problem
-    if messages is None:
+        # Nothing can be made of it, so that only its own text tells it from others.
         encoded = msgspec.json.encode(items)
         said = answer = digest(encoded)
         length = len(encoded)
     else:
-        length = length_of(messages)
-        said = digest(msgspec.json.encode(messages))
-        answer = said
-        if any(message.reasoning for message in messages):
-            answer = digest(msgspec.json.encode([_without_reasoning(message) for message in messages]))
-    parts = given.parts or (messages is not None and has_parts(messages))
-    flags = MASKED * rollout.masked | PARTS * parts | ANSWERED * answered(items) | OBJECTS * objects
+        length, answer, said, has_parts = summary_of(messages)
+        parts = parts or has_parts
     cut = rollout.cut if rollout.failed is None else f"the status of the response is {rollout.failed}"
     return (
-        place, size, 0, -1, rollout.task, rollout.rollout, notes.number(rollout.environment), rollout.reward, flags,
+        place, size, 0, -1, rollout.task, rollout.rollout, notes.number(rollout.environment), rollout.reward,
+        MASKED * rollout.masked | PARTS * parts | ANSWERED * answered(items) | OBJECTS * objects,
         given.question, given.request, digest(text), answer, said, min(length, LINE_LIMIT - 1),
         min(number_of_calls, 65535), min(troubles, 65535), notes.number(cut), notes.number(bad_call),
         notes.number(unfit.reason if unfit else None), PROBLEMS.index(unfit.step) if unfit else 0,
     )  # fmt: skip
 
 
-def has_parts(messages: list[Message]) -> bool:
+def summary_of(messages: list[Message]) -> tuple[int, int, int, bool]:
+    """What messages say: the characters that the model wrote, and the digests without its reasoning, and of all.
+
+    The last value says whether a content has parts.
+    """
+    length, parts, texts, thoughts = 0, False, list[str](), list[str]()
+    for message in messages:
+        role, content = message.role, message.content
+        if content is None:
+            text = "\1none"
+        elif isinstance(content, str):
+            text = content
+        else:
+            text, parts = msgspec.json.encode(content).decode(), True
+        if role == "assistant":
+            texts += (role, text)
+            if content is not None:
+                length += len(content)
+            if message.reasoning is not None:
+                length += len(message.reasoning)
+                thoughts += (str(len(texts)), message.reasoning)
+            for call in message.tool_calls or ():
+                arguments = call.function.arguments
+                length += len(arguments)
+                texts += ("\1call", call.id, call.function.name, arguments)
+        else:
+            texts += (role, message.tool_call_id or "", text)
+    # A length before each text: no two lists of texts are the same text.
+    answer = "".join([f"{len(text)}:{text}" for text in texts]).encode()
+    without = digest(answer)
+    if not thoughts:
+        return length, without, without, parts
+    return length, without, digest(answer + "".join([f"{len(text)}:{text}" for text in thoughts]).encode()), parts
+
+
+def parts_in(messages: list[Message]) -> bool:
     """Say whether a content is no text, but parts."""
     return any(isinstance(message.content, list) for message in messages)
-
-
-def _without_reasoning(message: Message) -> Message:
-    return Message(message.role, message.content, None, message.tool_calls, message.tool_call_id)
 
 
 def answered(items: list[Item]) -> bool:
@@ -159,7 +196,9 @@ def answered(items: list[Item]) -> bool:
 
 def tells_of_trouble(output: str | list[Part] | None) -> bool:
     """Say whether a tool's result tells of an error."""
-    return bool(TROUBLE.search(text_of(output)))
+    text = output if isinstance(output, str) else text_of(output)
+    lowered = text.lower()
+    return any(word in lowered for word in TROUBLES) and TROUBLE.search(text) is not None
 
 
 def text_of(content: str | list[Part] | list[dict[str, Any]] | None) -> str:
@@ -170,14 +209,27 @@ def text_of(content: str | list[Part] | list[dict[str, Any]] | None) -> str:
     return "\n".join([text or "" for text in texts])
 
 
-def digest(text: bytes) -> int:
+def digest(text: bytes | msgspec.Raw) -> int:
     """64 bits that stand for a text."""
     return xxh3_64_intdigest(text)
 
 
-@lru_cache(maxsize=512)
-def prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> PromptFacts:
-    """What is known of a request."""
+def prompt_facts(params: Params) -> PromptFacts:
+    """What is known of a request. The attempts at a task share it, so that it is looked at once while it is near."""
+    key = digest(params.input), params.instructions, digest(params.tools)
+    found = NEAR.get(key)
+    if found is None:
+        if len(NEAR) >= 512:
+            NEAR.clear()
+        NEAR[key] = found = _prompt_facts(bytes(params.input), params.instructions, bytes(params.tools))
+    return found
+
+
+#: What is known of the requests of the last lines, by their digests.
+NEAR: dict[tuple[int, str | None, int], PromptFacts] = {}
+
+
+def _prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> PromptFacts:
     prompt, problem = None, None
     try:
         prompt = prompt_of(items, instructions)
@@ -189,7 +241,7 @@ def prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> Prompt
         chat_tools, problem = tools.decode("utf-8", "replace"), problem or error
     if prompt is None:
         raw = items + b"\0" + (instructions or "").encode()
-        return PromptFacts(None, problem, digest(raw), digest(raw + b"\0" + tools), True, False)
+        return PromptFacts(None, problem, digest(raw), digest(raw + b"\0" + tools), True, False, tools)
     asked = [message for message in prompt.messages if message.role not in ("system", "developer")]
     question = digest("\0".join(map(spelled_alike, asked or prompt.messages)).encode())
     named = json.dumps([chat_tools, [spelled_alike(message) for message in prompt.messages]], sort_keys=True)
@@ -197,7 +249,13 @@ def prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> Prompt
         calls.is_object(str(call.function.arguments)) for each in prompt.messages for call in each.tool_calls or ()
     )
     return PromptFacts(
-        None if problem else prompt, problem, question, digest(named.encode()), objects, has_parts(prompt.messages)
+        None if problem else prompt,
+        problem,
+        question,
+        digest(named.encode()),
+        objects,
+        parts_in(prompt.messages),
+        tools,
     )
 
 

@@ -14,7 +14,8 @@ from typing import BinaryIO
 from gym_rollouts.files import Source
 
 RANGE = 1 << 24
-CHUNK = 1 << 23
+#: What is read at once: it fits a core's cache.
+CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,17 @@ def read(span: Range, first: int) -> Iterator[tuple[int, bytes]]:
                     yield place, _clean(rest)
                 return
             at += len(chunk)
-            if b"\n" not in chunk:
+            *lines, rest = chunk.split(b"\n")
+            if not lines:
                 parts.append(chunk)
                 continue
-            *lines, rest = b"".join([*parts, chunk]).split(b"\n")
-            parts = [rest]
+            if parts:
+                lines[0] = b"".join([*parts, lines[0]])
+            parts = [rest] if rest else []
             for line in lines:
                 if place >= span.end:
                     return
-                yield place, _clean(line)
+                yield place, line if line[-1:] != b"\r" else line[:-1]
                 place += len(line) + 1
 
 

@@ -249,18 +249,6 @@ def _has_text(message: Message) -> bool:
     return not isinstance(message.content, str) or not message.content.isspace()
 
 
-def length_of(messages: list[Message]) -> int:
-    """How many characters the model wrote: its answers, its reasoning and the arguments of its calls."""
-    length = 0
-    for message in messages:
-        if message.role == "assistant":
-            length += len(message.content or "") + len(message.reasoning or "")
-            for call in message.tool_calls or ():
-                arguments = call.function.arguments
-                length += len(arguments) if isinstance(arguments, str) else 0
-    return length
-
-
 def render(messages: list[Message], template: Template) -> list[dict[str, Any]]:
     """Messages as a chat template wants them, ready for JSON.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gym_rollouts.engine import Engine, track
 from gym_rollouts.errors import Reject
-from gym_rollouts.facts import FACTS, PROBLEMS, Bits, Notes, Numbers, facts_of
+from gym_rollouts.facts import FACTS, PACKED, PROBLEMS, Bits, Notes, Numbers, facts_of
 from gym_rollouts.files import Source
 from gym_rollouts.lines import Range, ranges, read
 
@@ -32,10 +32,10 @@ class Job:
 
 def survey_range(job: Job) -> int:
     """Write the facts of a range's lines, and the texts that they number. Returns how many lines it has."""
-    notes = Notes()
+    notes, pack = Notes(), PACKED.pack
     with uncollected():
-        rows = [facts_of(place, text, notes) for place, text in read(job.span, job.first)]
-    np.save(f"{job.facts}.npy", np.array(rows, dtype=FACTS))
+        rows = [pack(*facts_of(place, text, notes)) for place, text in read(job.span, job.first)]
+    np.save(f"{job.facts}.npy", np.frombuffer(b"".join(rows), FACTS))
     Path(f"{job.facts}.json").write_bytes(msgspec.json.encode(list(notes.numbers)))
     return len(rows)
 

@@ -82,7 +82,7 @@ def row_of(place: int, text: bytes) -> TaskRow:
         if line.responses_create_params is None:
             raise Unusable(STEP, "no responses_create_params: this line is no task")
         params = line.responses_create_params
-        facts = prompt_facts(bytes(params.input), params.instructions, bytes(params.tools))
+        facts = prompt_facts(params)
         return TaskRow(place, len(text), same, line.task, facts.question, facts.problem)
     except Unusable as problem:
         return TaskRow(place, len(text), same, None, 0, problem)
