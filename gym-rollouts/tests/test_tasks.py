@@ -236,7 +236,9 @@ def test_the_order_of_lines_only_orders_what_comes_out(here: Path, seed: int) ->
         balance([source], train=Path("b.jsonl"), rows=20, per_task_most=3)
         outcome.append(sorted(Path("b.jsonl").read_bytes().split(b"\n")))
         found.append([*outcome, measured])
-    for name, one, *others in zip(["sft", "pairs", "rejects", "train", "held", "balanced", "metrics"], *found, strict=True):
+    for name, one, *others in zip(
+        ["sft", "pairs", "rejects", "train", "held", "balanced", "metrics"], *found, strict=True
+    ):
         assert one == others[0] == others[1], name
 
 

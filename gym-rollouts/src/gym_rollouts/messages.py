@@ -91,20 +91,20 @@ def to_messages(items: list[Item]) -> list[Message]:
     """
     messages: list[Message] = []
     turn: Message | None = None  # the assistant's message that further items may still join
-    for item in items:
+    for place, item in enumerate(items):
         kind = item.kind
         if kind == "message" and item.role == "assistant":
             if item.phase:
                 raise Unusable(STEP, f"a message of the phase {item.phase!r}, which chat messages do not have")
             text = _answer(item.content)
             if turn is None or turn.content is not None or turn.tool_calls:
-                _refuse_between_calls(turn, "text")
+                _refuse_after_calls(turn, "text", items[place:])
                 messages.append(turn := Message("assistant", None))
             turn.content = text
         elif kind == "reasoning":
             if text := _reasoning(item):
                 if turn is None or turn.content is not None or turn.tool_calls:
-                    _refuse_between_calls(turn, "reasoning")
+                    _refuse_after_calls(turn, "reasoning", items[place:])
                     messages.append(turn := Message("assistant", None))
                 turn.reasoning = f"{turn.reasoning}\n\n{text}" if turn.reasoning else text
         elif kind == "function_call":
@@ -132,9 +132,15 @@ def to_messages(items: list[Item]) -> list[Message]:
     return messages
 
 
-def _refuse_between_calls(turn: Message | None, what: str) -> None:
-    if turn is not None and turn.tool_calls:
-        raise Unusable(STEP, f"{what} between calls that run at the same time: a chat message has its calls at the end")
+def _refuse_after_calls(turn: Message | None, what: str, rest: list[Item]) -> None:
+    """Refuse what stands between calls and their results: a message has its calls at its end."""
+    if turn is None or not turn.tool_calls:
+        return
+    results = {item.call_id for item in rest if item.type == "function_call_output"}
+    missing = [call.id for call in turn.tool_calls if call.id not in results]
+    if missing:
+        raise Unusable(STEP, f"the call {missing[0]} has no result")
+    raise Unusable(STEP, f"{what} between a call and its result: in a chat message nothing stands behind a call")
 
 
 def _answer(content: str | list[Part] | None) -> str:

@@ -18,7 +18,7 @@ from gym_rollouts.engine import Engine, track
 from gym_rollouts.errors import Reject
 from gym_rollouts.facts import FACTS, PACKED, PROBLEMS, Bits, Notes, Numbers, facts_of
 from gym_rollouts.files import Source
-from gym_rollouts.lines import Range, ranges, read
+from gym_rollouts.lines import RANGE, Range, ranges, read
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def uncollected() -> Iterator[None]:
 def survey(sources: list[Source], engine: Engine, spool: Path, quiet: bool = True) -> Table:
     """Read all lines of all sources with all that an engine has. `spool` is a folder for the facts."""
     engine.expect(sum(source.size for source in sources))
-    spans = ranges(sources)
+    spans = ranges(sources, RANGE)
     jobs = [Job(span, sources[span.source].start, str(spool / f"facts-{n}")) for n, span in enumerate(spans)]
     for _ in track(engine.map(survey_range, jobs), len(jobs), "reading", quiet):
         pass

@@ -49,6 +49,8 @@ class State:
     engine: Engine
     spool: Path
     left: Bits = field(init=False)
+    #: What a step found that the next one of its kind needs, too.
+    cache: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Start with all lines left."""
@@ -100,6 +102,13 @@ class Outcome:
             name = names[step_of[row] - 1]
             yield Reject(table.file_of(row), table.line_of(row), name, self.rejections[name].reason(row))
         yield from damages.values()
+
+    def reported(self) -> Iterator[Reject]:
+        """Every line that a step only reports, in input order for each step."""
+        table = self.state.table
+        for name, rejection in self.reports.items():
+            for row in np.sort(rejection.rows).tolist():
+                yield Reject(table.file_of(row), table.line_of(row), name, rejection.reason(row))
 
     def counts(self) -> dict[str, int]:
         """How many lines each step rejected."""

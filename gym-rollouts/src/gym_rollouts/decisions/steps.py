@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gym_rollouts.decisions import Rejection, State, Step
+from gym_rollouts.decisions.similarity import evaluation_set, similar_task
 from gym_rollouts.decisions.thresholds import at_least
 from gym_rollouts.facts import ANSWERED, MASKED, OBJECTS, PROBLEMS, Bits
 from gym_rollouts.tasks import grouped
@@ -94,6 +95,8 @@ STEPS: dict[str, Step] = {
         lambda state: flagged(state, MASKED), lambda *_: "mask_sample is true: its reward says nothing of the model"
     ),
     "repeated line": repeated_line,
+    "evaluation set": evaluation_set,
+    "similar task": similar_task,
     "pass rate": pass_rate,
     "no answer": simple(
         lambda state: ~flagged(state, ANSWERED) | (state.column("unfit_step") == PROBLEMS.index("no answer")),
@@ -121,7 +124,9 @@ STEPS: dict[str, Step] = {
 }
 #: What tells whether a line is a measured attempt at all.
 MEASURED = ("blank", "unreadable", "failed", "masked", "repeated line")
-TASKS = (*MEASURED, "pass rate")
+TASKS = (*MEASURED, "evaluation set", "similar task", "pass rate")
+#: Steps that only report, unless rejecting is asked for: what is alike is for people to say.
+REPORTING = ("evaluation set", "similar task")
 #: What each kind of training takes. An attempt that was cut off or that called a tool wrongly is no example to imitate,
 #: but it counts in its task's pass rate, since that is how the model does. A wrong call may be the worse of a pair.
 PURPOSES: dict[str, tuple[str, ...]] = {
