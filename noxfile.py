@@ -42,7 +42,14 @@ DOCS = Path("docs")
 BUILD = DOCS / "_build"
 # What every page's output depends on, beside the modules that the site's extensions import: a change of these starts a
 # build from nothing.
-MACHINERY = ("docs/conf.py", "docs/_*/**/*", "pyproject.toml", "locks/docs.txt")
+MACHINERY = (
+    "docs/conf.py",
+    "docs/_*/**/*",
+    "pyproject.toml",
+    "locks/docs.txt",
+    "gym-rollouts/*.*",
+    "gym-rollouts/src/**/*",
+)
 SPHINX_OPTIONS = (
     "-W",  # a warning fails the build
     "-n",  # so does a reference to nothing

@@ -56,6 +56,7 @@ extensions = [
     "reference",
     "snippets",
     "source",
+    "wheel",
 ]
 if site_url:
     extensions += ["sphinxext.opengraph", "sphinx_sitemap"]
