@@ -1,7 +1,7 @@
 """Build the wheel of the tool in gym-rollouts/ into the site, as `downloads/gym_rollouts-VERSION-py3-none-any.whl`.
 
-The same sources make the same file, byte for byte. A page names it by `wheel_name`, never by the bare name of the package,
-which is not ours on an index.
+The same sources make the same file, byte for byte. A page names it by `wheel_name`, never by the bare name of the
+package, which is not ours on an index.
 """
 
 from __future__ import annotations
