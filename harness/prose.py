@@ -1,0 +1,939 @@
+"""Look up what a page names in its prose and tables: nothing runs there, so that a misspelt name stays.
+
+Each inline code is taken apart by its shape: a command, a flag, a setting with its value, a path, a name with dots, a
+variable, a word, a message. Each part must exist in the pinned release, among other programs' names, or in the snippets
+of the page itself (`harness.names`). What stands around a name says more of it, and counts too: the command that the
+sentence names, the word before it ("the server `x`"), the header of its column, a default that is claimed.
+
+What a page names although it does not exist stands in ``docs/_data/prose-exceptions.toml``, with the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache, cached_property
+from importlib.util import find_spec
+from pathlib import Path
+
+from markdown_it.token import Token
+
+from harness import releases
+from harness.blocks import _DIRECTIVE, DIRECTIVES, PROSE, _AnyDirective, _markdown, as_written
+from harness.names import FLAG, KINDS, WORD, Known, Own, flags_of, methods, nearest, own_names
+from harness.pages import Page
+from harness.verdict import Failure
+from myst_parser.parsers.directives import parse_directive_text
+
+#: What stands below this line of a page is generated from the release, and judged where that is done.
+GENERATED = "% Generated below this line"
+
+#: Roles whose content is a name that Sphinx itself looks up: they say of what a sentence is.
+NAMING_ROLES = ("gym", "setting", "server", "source")
+
+#: What the word before or behind a name, or the header above it, says that it is.
+NOUNS = {
+    "resources server": "server",
+    "resource server": "server",
+    "agent server": "server",
+    "model server": "server",
+    "server": "server",
+    "agent": "server",
+    "environment variable": "variable",
+    "variable": "variable",
+    "flag": "flag",
+    "option": "flag",
+    "command": "command",
+    "class": "class",
+    "module": "module",
+}
+_NOUN = "|".join(sorted(NOUNS, key=len, reverse=True))
+_BEFORE = re.compile(rf"(?:^|[\s(])(?P<noun>{_NOUN})s?:?\s$", re.IGNORECASE)
+_BEHIND = re.compile(rf"^\s(?P<noun>{_NOUN})\b(?!-)", re.IGNORECASE)
+_HEADER = re.compile(rf"(?P<noun>{_NOUN})s?", re.IGNORECASE)
+
+_SETTING = re.compile(r"""(?P<plus>\+{0,2})(?P<quote>["']?)(?P<key>[A-Za-z_*][\w.*@/\[\]-]*)(?P=quote)\s?[=:]\s?(?P<value>.*)""", re.S)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|\*))+")
+_SUFFIX = re.compile(r"\.(?:py|ya?ml|jsonl?|toml|txt|md|csv|svg|png|parquet|lock|ipynb|sh|cfg|callgrind|env|zip)$")
+_PLACEHOLDER = re.compile(r"\b[A-Z]{1,3}\b|\b(?:NAME|TASK|ATTEMPT|VERSION|FOLDER|DIR|FILE|PATH|PAGE)\b|<[^>]*>|\.\.\.")
+_SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z\0\"'(*])")
+_PLAIN_FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]+")
+_PLAIN_COMMAND = re.compile(r"(?<![\w.-])(?:gym (?:eval|env|dataset|dev|list|search)\b(?: [a-z][\w-]*)?|ng_[a-z_]+\b)")
+_GYM_WORDS = re.compile(r"gym(?: [a-z][\w-]*)*")
+
+_NUMBERS = {"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "eight": "8", "ten": "10"}
+_VALUE = r"(?P<value>\0|[\"'][^\"']*[\"']|-?\d[\d,_]*(?:\.\d+)?|true|false|None|null|(?:zero|one|two|three|four|five|eight|ten)\b)"
+_DEFAULTS = (
+    re.compile(rf"(?P<name>\0)[^.\0]{{0,40}}?\bdefaults? to {_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?\bis (?:by default )?{_VALUE}(?:,)? (?:by default|unless|if you (?:do not|don't)|where you do not|when (?:it is )?(?:un|not )set)", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[^.\0]{{0,20}}?\bis by default {_VALUE}", re.IGNORECASE),
+    re.compile(rf"\bby default,? (?P<name>\0) is {_VALUE}", re.IGNORECASE),
+    re.compile(rf"\bdefault(?: value)? (?:of|for) (?:the \w+ )?(?P<name>\0) is {_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?\b(?:has|with) (?:a|the) default(?: value)? of {_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[,:;]? ?\((?:the )?default(?: is|:)? {_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?, (?:the )?default(?: is|:)? {_VALUE}", re.IGNORECASE),
+)
+_NO_VALUE = frozenset({"", "-", "–", "—", "none", "null", "unset", "not set", "no default", "nothing", "no limit", "required"})
+
+
+@dataclass(frozen=True)
+class Code:
+    """A piece of inline code, or what a role names, with the page's line."""
+
+    text: str
+    line: int
+    role: str = ""
+
+
+Part = str | Code
+
+
+@dataclass
+class Passage:
+    """A paragraph, heading, cell or term: its text and codes in order.
+
+    ``column`` is the header above a cell, ``first`` says whether the cell begins its row, ``row`` are the parts of all
+    its row; ``before`` the parts of the paragraph and heading above a table or a list.
+    """
+
+    parts: list[Part]
+    line: int
+    kind: str = "paragraph"
+    column: str = ""
+    row: list[list[Part]] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    before: list[Part] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A name that does not exist, or a claim that is wrong: the page's line, and what to tell the writer."""
+
+    line: int
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the prose of a page came to: how many codes were looked up, the faults, and the exceptions that it used."""
+
+    looked_up: int
+    faults: tuple[Fault, ...]
+    used: frozenset[str]
+
+
+# -- Reading a page -----------------------------------------------------------------------------------------------
+
+
+def passages(text: str) -> list[Passage]:
+    """Every passage of a page that a reader sees, but its code blocks."""
+    text = text.partition(f"\n{GENERATED}")[0]
+    return list(_passages(text, 1))
+
+
+def _passages(text: str, first_line: int) -> Iterator[Passage]:
+    tokens = _markdown().parse(text)
+    kinds: list[str] = []
+    header: list[str] = []
+    row: list[Passage] = []
+    above: list[Part] = []
+    heading: list[Part] = []
+    row_line = first_line
+    for token in tokens:
+        if token.type == "front_matter":
+            yield from _front_matter(token, first_line)
+        elif token.type in ("fence", "colon_fence"):
+            yield from _in_fence(token, first_line)
+        elif token.nesting == 1:
+            kinds.append(token.type.removesuffix("_open"))
+            if token.type == "tr_open":
+                row, row_line = [], first_line + token.map[0] if token.map else row_line
+                if kinds[-2:-1] == ["thead"]:
+                    header = []
+        elif token.nesting == -1:
+            kinds.pop()
+            if token.type == "tr_close" and header:
+                for passage in row:
+                    passage.row = [each.parts for each in row]
+                yield from row
+        elif token.type == "inline":
+            line = first_line + token.map[0] if token.map else row_line
+            parts = list(_parts(token, line))
+            if kinds[-1] == "th":
+                header.append(" ".join(part.text if isinstance(part, Code) else part for part in parts).strip())
+                yield Passage(parts, line, "header")
+            elif kinds[-1] == "td":
+                column = header[len(row)] if len(row) < len(header) else ""
+                row.append(Passage(parts, line, "cell", column, columns=header, before=[*heading, ". ", *above]))
+            elif kinds[-1] == "heading":
+                heading, above = parts, []
+                yield Passage(parts, line, "heading")
+            else:
+                listed = "list_item" in kinds or "dd" in kinds
+                yield Passage(parts, line, kinds[-1], before=above if listed else [])
+                if not listed:
+                    above = parts
+
+
+def _front_matter(token: Token, first_line: int) -> Iterator[Passage]:
+    for number, line in enumerate(token.content.split("\n"), start=first_line + 1):
+        if line.startswith(("job:", "description:")):
+            yield Passage([line.partition(":")[2]], number, "front matter")
+
+
+def _in_fence(token: Token, first_line: int) -> Iterator[Passage]:
+    line = first_line + token.map[0]
+    directive = _DIRECTIVE.match(token.info.strip())
+    if not directive:
+        if token.type == "colon_fence":
+            yield from _passages(token.content, line + 1)
+        return
+    name, argument = directive["name"], directive["argument"]
+    if name == "mermaid":
+        yield Passage([token.content], line + 1, "diagram")
+    if DIRECTIVES.get(name) != PROSE:
+        return
+    if argument and name not in ("list-table", "figure"):
+        yield from _passages(argument, line)
+    if token.content.startswith(":::"):
+        yield from _passages(token.content, line + 1)
+        return
+    parsed = parse_directive_text(_AnyDirective, argument, token.content)
+    yield from _passages(as_written(parsed.body, token.content), line + 1 + parsed.body_offset)
+
+
+def _parts(token: Token, line: int) -> Iterator[Part]:
+    """The parts of an inline token; markdown-it says no lines in it, so that they are counted in the source."""
+    source, at = token.content, 0
+
+    def seek(opening: str, length: int) -> int:
+        nonlocal at, line
+        found = source.find(opening, at)
+        if found < 0:
+            return line
+        line += source.count("\n", at, found)
+        here, end = line, found + length
+        line += source.count("\n", found, end)
+        at = end
+        return here
+
+    for child in token.children or ():
+        if child.type == "code_inline":
+            opening = source.find(child.markup, at)
+            closing = source.find(child.markup, opening + len(child.markup)) if opening >= 0 else -1
+            here = seek(child.markup, closing + len(child.markup) - opening if closing >= 0 else 0)
+            yield Code(child.content, here)
+        elif child.type == "myst_role":
+            name = child.meta["name"]
+            opening = f"{{{name}}}`"
+            here = seek(opening, len(opening) + len(child.content) + 1)
+            found = re.fullmatch(r"(?P<text>.*?)\s*<(?P<target>[^<>]+)>", child.content, re.S)
+            if name == releases.ROLE:
+                yield Code(child.content, here, name)
+            elif name in NAMING_ROLES:
+                yield Code(" ".join((found["target"] if found else child.content).split()), here, name)
+            else:
+                yield found["text"] if found else child.content
+        elif child.type in ("softbreak", "hardbreak"):
+            yield " "
+        elif child.type == "text":
+            yield child.content
+        elif child.type == "image":
+            yield child.content
+    return
+
+
+def sentences(parts: Sequence[Part]) -> list[list[Part]]:
+    """The sentences of a passage."""
+    found: list[list[Part]] = [[]]
+    for part in parts:
+        if isinstance(part, Code):
+            found[-1].append(part)
+            continue
+        text = part
+        pieces = _SENTENCE.split(f"{text}\0" if text.endswith((". ", "? ", "! ")) else text)
+        for number, piece in enumerate(pieces):
+            if number:
+                found.append([])
+            found[-1].append(piece.removesuffix("\0"))
+    return [sentence for sentence in found if sentence]
+
+
+def flat(parts: Iterable[Part]) -> tuple[str, list[Code]]:
+    """The text of some parts with a NUL for each code, and the codes."""
+    codes = [part for part in parts if isinstance(part, Code)]
+    return "".join("\0" if isinstance(part, Code) else part for part in parts), codes
+
+
+# -- Judging it ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a sentence is about, for the flags and settings in it: commands with their flags, and their names."""
+
+    flags: dict[str, dict[str, str]]
+    classes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.flags)
+
+
+class Prose:
+    """Looks up the prose of pages.
+
+    Args:
+        docs: the site's source directory, with its ``_data``.
+    """
+
+    def __init__(self, docs: Path) -> None:
+        self.docs = docs
+        self.known = known(docs / "_data")
+        self.releases = releases.load(docs / "_data")
+
+    @cached_property
+    def exceptions(self) -> list[dict[str, str]]:
+        path = self.docs / "_data" / "prose-exceptions.toml"
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("exception", []) if path.is_file() else []
+
+    def check(self, page: Page) -> int:
+        """Look up a page's names.
+
+        Returns:
+            How many inline codes were looked up.
+
+        Raises:
+            Failure: names that do not exist, or claims that are wrong, each with its line.
+        """
+        judged = self.judge(page)
+        if judged.faults:
+            rows = "\n".join(f"    {page.label}:{fault.line}: {fault.message}" for fault in judged.faults)
+            raise Failure(
+                f"the prose names what does not exist, or says of it what is not so:\n{rows}\n"
+                "A name that is meant to be wrong gets an entry, with the reason, in docs/_data/prose-exceptions.toml",
+                judged.faults[0].line,
+            )
+        return judged.looked_up
+
+    def judge(self, page: Page) -> Judged:
+        """What a page's prose comes to."""
+        excused = {each["name"] for each in self.exceptions if each["page"] in (page.name, "*")}
+        look = _Look(self, page)
+        found: list[Fault] = []
+        for passage in passages(page.text):
+            found += look.passage(passage)
+        faults = [fault for fault in dict.fromkeys(found) if fault.name not in excused]
+        return Judged(look.count, tuple(faults), frozenset({fault.name for fault in found} & excused))
+
+
+@cache
+def known(data: Path) -> Known:
+    """What exists, read once from a site's data."""
+    return Known(data)
+
+
+class _Look:
+    """The look-ups of one page."""
+
+    def __init__(self, prose: Prose, page: Page) -> None:
+        self.known = prose.known
+        self.releases = prose.releases
+        self.page = page
+        self.own, self.chain = own_names(page)
+        self.count = 0
+
+    # ------------------------------------------------------------------------------------- a passage
+
+    def passage(self, passage: Passage) -> Iterator[Fault]:
+        if passage.kind == "diagram":
+            yield from self._plain(passage.parts[0], passage.line)
+            return
+        scope = Scope({})
+        for sentence in sentences(passage.parts):
+            own = self.scope_of(sentence)
+            scope = own or scope
+            yield from self._sentence(sentence, passage, scope)
+        if passage.kind == "cell":
+            yield from self._default_cell(passage)
+
+    def _sentence(self, sentence: list[Part], passage: Passage, scope: Scope) -> Iterator[Fault]:
+        if not scope and passage.kind == "cell":
+            scope = self.scope_of([part for cell in passage.row for part in cell])
+        if not scope and passage.before:
+            for each in reversed(sentences(passage.before)):
+                scope = scope or self.scope_of(each)
+        line = next((part.line for part in sentence if isinstance(part, Code)), passage.line)
+        for number, part in enumerate(sentence):
+            if isinstance(part, str):
+                yield from self._plain(part, line)
+                continue
+            line = part.line
+            self.count += 1
+            if part.role == releases.ROLE:
+                fault = releases.fault_of(part.text, self.releases, self.known.version)
+                if fault:
+                    yield Fault(part.line, part.text, fault)
+            elif not part.role:
+                before = sentence[number - 1] if number and isinstance(sentence[number - 1], str) else ""
+                behind = sentence[number + 1] if number + 1 < len(sentence) else ""
+                noun = self._noun(before, behind if isinstance(behind, str) else "", passage)
+                for message in self.code(part.text, scope, noun):
+                    yield Fault(part.line, part.text, message)
+        text, codes = flat(sentence)
+        yield from self._claims(text, codes, passage.line, scope)
+
+    def _noun(self, before: str, behind: str, passage: Passage) -> str:
+        found = _BEFORE.search(before) or _BEHIND.search(behind)
+        if found is None and passage.kind == "cell":
+            found = _HEADER.fullmatch(passage.column)
+        return NOUNS[found["noun"].lower()] if found else ""
+
+    def scope_of(self, parts: Sequence[Part]) -> Scope:
+        """The commands that some parts name, with their flags."""
+        flags: dict[str, dict[str, str]] = {}
+        classes: list[str] = []
+        for part in parts:
+            if isinstance(part, str):
+                for program in self.known.programs.values():
+                    if re.search(rf"(?<![\w-]){re.escape(program.title)}(?:'s)?(?![\w-])", part):
+                        for name, own in program.commands.items():
+                            flags[name] = dict.fromkeys(own, "")
+                continue
+            if part.role in ("setting", "source"):
+                classes += self.known.classes.get(part.text.split(".")[-2 if "." in part.text else -1], [])
+                classes += self.known.classes.get(part.text.rpartition(".")[2], [])
+            words = part.text.split()
+            name = self._command_name(part.text)
+            if name is not None:
+                command = self.known.commands[name]
+                group = [each for each in self.known.commands.values() if each.name.startswith(f"{name} ")]
+                for each in [command, *([] if command.classes or name.startswith("ng_") else group)]:
+                    flags[each.name] = dict(each.flags)
+                    classes += each.classes
+            elif words and words[0] in self.known.programs:
+                program = self.known.programs[words[0]]
+                length = max((n for n in range(1, len(words) + 1) if " ".join(words[:n]) in program.commands), default=0)
+                chosen = " ".join(words[:length]) if length else words[0]
+                for each, own in program.commands.items():
+                    if each == chosen or (length <= 1 and len(words) == 1):
+                        flags[each] = dict.fromkeys(own, "")
+            else:
+                for word in words:
+                    script = word.rpartition("/")[2]
+                    if script.endswith(".py") and script in self.chain.scripts:
+                        flags[script] = self.chain.scripts[script]
+        return Scope(flags, tuple(classes))
+
+    def _command_name(self, text: str) -> str | None:
+        """The longest ``gym`` command, or old name, that a text begins with."""
+        words = text.split()
+        for length in range(min(len(words), 3), 0, -1):
+            if " ".join(words[:length]) in self.known.commands:
+                return " ".join(words[:length])
+        return None
+
+    @cached_property
+    def page_scope(self) -> Scope:
+        """The commands of the page's snippets, for a flag beside which no command is named."""
+        parts: list[Part] = [Code(command, 0) for command in self.chain.commands]
+        parts += [Code(found, 0) for found in re.findall(r"\{gym\}`([^`]+)`", self.page.text)]
+        parts += [Code(name, 0) for name in self.chain.scripts if name]
+        parts += [self.page.text]
+        found = self.scope_of(parts)
+        loose = self.chain.scripts.get("", {})
+        return Scope(found.flags | ({"": loose} if loose else {}), found.classes)
+
+    # --------------------------------------------------------------------------------------- a code
+
+    def code(self, text: str, scope: Scope, noun: str = "") -> Iterator[str]:
+        """What is wrong with a piece of code: a message for each name in it that does not exist."""
+        text = text.strip()
+        if not re.search(r"[A-Za-z]", text) or text in self._shown_texts:
+            return
+        words = text.split()
+        if text.startswith("-") and FLAG.match(text):
+            yield from self._flags(text, scope)
+        elif noun == "flag" and re.fullmatch(r"[\w-]+", text):
+            yield from self._flags(f"--{text}", scope)
+        elif words[0] == "gym" or words[0] in self.known.commands or words[0].startswith("ng_"):
+            yield from self._gym(text)
+        elif words[0] in self.known.programs and (len(words) > 1 or noun == "command"):
+            yield from self._program(words)
+        elif words[0] in ("python", "python3") and len(words) > 1:
+            yield from self._script(words)
+        elif noun == "command" and re.fullmatch(r"[a-z][\w-]*", words[0]) and not self._is_own(text):
+            yield from self._subcommand(words)
+        elif (found := _SETTING.fullmatch(text)) and "://" not in text and not text.endswith(":"):
+            yield from self._setting(found, text, scope)
+        elif len(words) > 1:
+            yield from self._phrase(text)
+        else:
+            yield from self._name(text, noun)
+
+    @cached_property
+    def _shown_texts(self) -> frozenset[str]:
+        return frozenset()
+
+    def _flags(self, text: str, scope: Scope) -> Iterator[str]:
+        if not self._looks_like_flags(text):
+            yield from self._phrase(text)
+            return
+        flags = FLAG.findall(text)
+        where = scope or self.page_scope or self._all_commands()
+        for flag in flags:
+            if any(flag in own for own in where.flags.values()):
+                continue
+            having = sorted(name for name, own in self._everything().items() if flag in own)
+            names = " or ".join(f"`{name}`" for name in sorted(where.flags)[:3] if name) or "any program of this page"
+            if having and scope:
+                yield (
+                    f"`{flag}` is no flag of {names}, which the sentence names; it is one of `{having[0]}`. "
+                    f"Name that command beside it, or write {{gym}}`{having[0]} {flag}`"
+                )
+            elif having:
+                yield f"`{flag}` is no flag of a command that this page names or runs; it is one of `{having[0]}`"
+            else:
+                near = nearest(flag, (each for own in where.flags.values() for each in own)) or nearest(
+                    flag, (each for own in self._everything().values() for each in own)
+                )
+                yield f"no flag `{flag}`{_hint(near)}"
+        for value in re.sub(r"(?<![\w-])--?[A-Za-z][\w-]*", " ", text).split():
+            yield from self._value(value)
+
+    @staticmethod
+    def _looks_like_flags(text: str) -> bool:
+        """Whether a text is flags with values, not a message that begins with one."""
+        loose = 0
+        for word in text.split():
+            loose = 0 if word.startswith("-") else loose + 1
+            if loose > 2:
+                return False
+        return True
+
+    def _all_commands(self) -> Scope:
+        return Scope({name: dict(each.flags) for name, each in self.known.commands.items()})
+
+    def _everything(self) -> dict[str, dict[str, str]]:
+        found = self._all_commands().flags
+        for program in self.known.programs.values():
+            found |= {name: dict.fromkeys(flags, "") for name, flags in program.commands.items()}
+        return found | self.chain.scripts
+
+    def _gym(self, text: str) -> Iterator[str]:
+        if ":" in text and not FLAG.search(text.partition(":")[0]) and len(text.split()) > 6:
+            yield from self._phrase(text.partition(": ")[2])  # an error message that begins with the command
+            return
+        try:
+            words = shlex.split(text)
+        except ValueError:
+            words = text.split()
+        name = self._command_name(" ".join(words)) or ""
+        rest = words[len(name.split()) :]
+        if not name:
+            near = nearest(words[0], self.known.commands)
+            yield f"no command `{words[0]}` in NeMo Gym {self.known.version}{_hint(near)}"
+            return
+        command = self.known.commands[name]
+        if rest and not rest[0].startswith(("-", "+", "<", "[", "|", ">", "&", ".")) and "=" not in rest[0] and rest[0].islower():
+            if command.inner and rest[0] not in command.inner:
+                near = nearest(rest[0], command.inner)
+                hint = _hint(f"{name} {near}" if near else None)
+                yield f"no command `{name} {rest[0]}` in NeMo Gym {self.known.version}{hint}"
+                return
+        flags = [word.partition("=")[0] for word in rest if FLAG.match(word)]
+        if flags:
+            yield from self._flags(" ".join(flags), Scope({name: dict(command.flags)}, command.classes))
+        scope = Scope({name: dict(command.flags)}, command.classes)
+        for word in rest:
+            if not FLAG.match(word) and not re.fullmatch(r"[\d.,]+", word) and word not in command.inner:
+                found = _SETTING.fullmatch(word)
+                yield from self._setting(found, word, scope) if found and "=" in word else self._value(word)
+
+    def _program(self, words: list[str]) -> Iterator[str]:
+        program = self.known.programs[words[0]]
+        length = max((n for n in range(1, len(words) + 1) if " ".join(words[:n]) in program.commands), default=0)
+        name = " ".join(words[:length]) or words[0]
+        inner = {each.split()[length] for each in program.commands if each.startswith(f"{name} ") and len(each.split()) > length}
+        rest = words[max(length, 1) :]
+        if inner and rest and not rest[0].startswith("-"):
+            near = nearest(rest[0], inner)
+            yield f"no command `{name} {rest[0]}` in {program.title} {program.versions[0]}{_hint(f'{name} {near}' if near else None)}"
+            return
+        own = set(program.commands.get(name, ())) | set(program.commands.get(words[0], ()))
+        for word in rest:
+            if word == "--":
+                break
+            if FLAG.match(word) and word.partition("=")[0] not in own:
+                yield f"no flag `{word}` of `{name}` in {program.title} {program.versions[0]}{_hint(nearest(word, own))}"
+
+    def _script(self, words: list[str]) -> Iterator[str]:
+        if words[1] == "-m" and len(words) > 2:
+            if not self.known.dotted(words[2]) and words[2] not in self.known.words and not self._is_own(words[2]):
+                yield f"no module `{words[2]}`{_hint(nearest(words[2], self.known.symbols))}"
+            return
+        script = words[1].rpartition("/")[2]
+        if script.endswith(".py"):
+            yield from self._path(words[1])
+            own = self.chain.scripts.get(script, {})
+            for word in words[2:]:
+                if FLAG.match(word) and own and word.partition("=")[0] not in own:
+                    yield f"`{script}` has no flag `{word}`{_hint(nearest(word, own))}"
+
+    def _subcommand(self, words: list[str]) -> Iterator[str]:
+        last = {name.split()[-1] for name in self.known.commands}
+        if words[0] not in last and words[0] not in self.known.programs:
+            yield (
+                f"`{words[0]}` is no command of NeMo Gym {self.known.version}, and no program that docs/_data/programs.toml "
+                f"knows{_hint(nearest(words[0], [*last, *self.known.commands, *self.known.programs]))}"
+            )
+
+    def _setting(self, found: re.Match[str], text: str, scope: Scope) -> Iterator[str]:
+        key, value = found["key"], found["value"]
+        if self._is_own(text) or _PLACEHOLDER.fullmatch(key) or key in ("key", "x", "name"):
+            return
+        if _VARIABLE.fullmatch(key):
+            yield from self._variable(key, strict=True)
+        elif "." in key or "*" in key:
+            yield from self._dots(key)
+        elif " " in text and text.count(" ") > 3:
+            yield from self._phrase(text)
+            return
+        elif key not in self.known.keys and key not in self.chain.words and key not in self.known.words:
+            yield f"no key or field `{key}` in NeMo Gym {self.known.version}, nor in this page's snippets{self._near_key(key)}"
+        elif found["plus"] and scope.classes and "." not in key:
+            yield from self._override(key, scope)
+        yield from self._value(value)
+
+    def _override(self, key: str, scope: Scope) -> Iterator[str]:
+        fields = {name for path in scope.classes for name in self.known.fields(path)}
+        if not fields or key in fields or key in self.known.found["settings"] or key in self.chain.words:
+            return
+        if any(key in self.known.fields(path) for path in self.known.found["classes"]) or key not in self.known.words:
+            commands = " or ".join(f"`{name}`" for name in list(scope.flags)[:3])
+            yield f"`{key}` is no setting that {commands} reads{_hint(nearest(key, fields))}"
+
+    def _value(self, value: str) -> Iterator[str]:
+        """A value: only what has the shape of a name is looked up."""
+        value = value.strip("\"'")
+        if re.fullmatch(r"[A-Za-z_][\w.-]*", value) and ("_" in value or "-" not in value):
+            yield from self._name(value, "")
+        elif "/" in value and "://" not in value and "$" not in value and re.fullmatch(r"[\w./*-]+", value):
+            yield from self._path(value)
+
+    def _name(self, text: str, noun: str) -> Iterator[str]:
+        bare = text.rstrip("()").strip("\"'").rstrip(":,;")
+        if not bare or _PLACEHOLDER.fullmatch(bare) or self._is_program_word(bare):
+            return
+        if noun == "server" and re.fullmatch(r"[a-z]\w*", bare):
+            yield from self._server(bare)
+        elif noun == "variable" and re.fullmatch(r"[A-Z][A-Z0-9_]*", bare):
+            yield from self._variable(bare, strict=True)
+        elif _VARIABLE.fullmatch(bare):
+            yield from self._variable(bare)
+        elif "://" in bare or re.fullmatch(r"[\d.:]+", bare) or bare.startswith(("<", "[", "{", "$")):
+            yield from self._inside(bare)
+        elif "/" in bare or _SUFFIX.search(bare) or bare.startswith("~"):
+            yield from self._path(bare)
+        elif _DOTTED.fullmatch(bare) or "*" in bare:
+            yield from self._dots(bare)
+        elif re.fullmatch(r"[A-Za-z_]\w*", bare):
+            yield from self._word(bare, noun)
+        elif re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+", bare):
+            if bare not in self.known.words and bare.replace("-", "_") not in self.known.words and not self._is_own(bare):
+                yield f"`{bare}` is no name of NeMo Gym {self.known.version}, nor in this page's snippets{self._near_key(bare)}"
+        else:
+            yield from self._inside(bare)
+
+    def _inside(self, text: str) -> Iterator[str]:
+        """A piece of code that is more than a name: each name in it."""
+        if self._is_own(text):
+            return
+        for found in re.finditer(r"\$\{oc\.env:(\w+)|\$\{?([A-Za-z_]\w*)", text):
+            name = found[1] or found[2]
+            if found[1] or _VARIABLE.fullmatch(name):
+                yield from self._variable(name, strict=bool(found[1]))
+            elif name not in ("oc", "now"):
+                yield from self._word(name, "")
+        rest = re.sub(r"\$\{[^}]*\}?|\w+://\S*|<[^>]*>|[\"'][^\"']*[\"']", " ", text)
+        for found in re.finditer(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", rest):
+            name = found[0]
+            if _PLACEHOLDER.fullmatch(name) or len(name) < 3:
+                continue
+            if "." in name:
+                yield from self._dots(name)
+            elif "_" in name or re.search(r"[a-z][A-Z]", name):
+                yield from self._word(name, "")
+
+    def _word(self, word: str, noun: str) -> Iterator[str]:
+        if noun == "class" and word[0].isupper():
+            if word not in self.known.classes and word not in self.chain.words and not hasattr(__builtins__, word):
+                yield f"no class `{word}` in NeMo Gym {self.known.version}{_hint(nearest(word, self.known.classes))}"
+            return
+        if word in self.known.words or word in self.chain.words or word in methods() or len(word) < 2:
+            return
+        if word.isdigit() or word in ("NaN", "nan", "inf", "true", "false", "null", "TBD"):
+            return
+        if word.endswith("_") and any(each.startswith(word) for each in self.known.keys | set(self.known.commands)):
+            return
+        if word.startswith("_") and any(each.endswith(word) for each in self.known.keys):
+            return
+        yield f"`{word}` is no name of NeMo Gym {self.known.version}, nor in this page's snippets{self._near_key(word)}"
+
+    def _server(self, word: str) -> Iterator[str]:
+        instances = {key for key in self.known.keys if key in self.known.pairs}
+        if word in self.known.components or word in instances or word in self.chain.words or word == "gym":
+            return
+        yield f"no server `{word}` comes with NeMo Gym {self.known.version}{_hint(nearest(word, self.known.components))}"
+
+    def _variable(self, name: str, strict: bool = False) -> Iterator[str]:
+        if name in self.known.environment or name in self.chain.words:
+            return
+        if not strict and name in self.known.words:
+            return
+        near = nearest(name, self.known.environment)
+        yield f"nothing of NeMo Gym {self.known.version}, of this page or of a program that it names reads `{name}`{_hint(near)}"
+
+    def _dots(self, name: str) -> Iterator[str]:
+        if self._is_own(name) or self.known.dotted(name):
+            return
+        parts = name.split(".")
+        if parts[0] not in ("nemo_gym", *KINDS) and not parts[0][:1].isupper() and self._own_pairs(parts):
+            return
+        last = parts[-1]
+        same = [path for path in self.known.symbols if path.rpartition(".")[2] == last]
+        if parts[0] in self.known.classes:
+            fields = [f"{parts[0]}.{each}" for path in self.known.classes[parts[0]] for each in self.known.fields(path)]
+            near = nearest(name, fields)
+        elif parts[0] in ("nemo_gym", *KINDS):
+            near = nearest(name, same) or nearest(name, (path for path in self.known.symbols if path.startswith(parts[0])))
+        else:
+            near = nearest(name, self.known.other_paths) or nearest(
+                name, (f"{parts[0]}.{inner}" for inner in self.known.pairs.get(parts[0], ()))
+            )
+        yield f"no `{name}` in NeMo Gym {self.known.version}, nor in this page's snippets{_hint(near)}"
+
+    def _own_pairs(self, parts: list[str]) -> bool:
+        """Whether each part of a dotted name is known below the one before it, or stands so in the snippets."""
+        return all(
+            inner in self.known.pairs.get(outer, ())
+            or (outer in self.known.components and inner in self.known.keys)
+            or (outer in self.chain.words and outer not in self.known.pairs and inner in self.chain.words)
+            or f"{outer}.{inner}" in self.chain.text
+            or re.search(rf"""["']?{outer}["']?\s*[:\]]\s*\{{?\[?\s*["']?{inner}\b""", self.chain.text)
+            or re.search(rf"""\["{outer}"\]\["{inner}"\]""", self.chain.text)
+            for outer, inner in zip(parts, parts[1:], strict=False)
+        )
+
+    def _path(self, path: str) -> Iterator[str]:
+        bare = path.removeprefix("./").rstrip("/").partition("?")[0]
+        name = bare.rpartition("/")[2]
+        if self._is_own(bare) or not bare:
+            return
+        if path.startswith("/") and not _SUFFIX.search(path):  # an address of a server, or a folder of the system
+            if path.count("/") > 1 and path.startswith(("/tmp", "/dev", "/etc", "/proc")):
+                return
+            routes = self.known.words | self.chain.words
+            wrong = [part for part in path.split("/") if WORD.fullmatch(part) and part not in routes and part != "v1"]
+            for part in wrong:
+                yield f"no address `{path}` of a server in NeMo Gym {self.known.version}{_hint(nearest(path, (f'/{each}' for each in self.known.words)))}"
+            return
+        top = bare.split("/")[0]
+        pattern = re.sub(r"\b[A-Z_]{2,}\b|<[^>]*>|\.\.\.", "*", bare)
+        if top in ("nemo_gym", *self.known.found["components"]):
+            if bare in self.known.files or ("*" in pattern and any(fnmatchcase(each, pattern) for each in self.known.files)):
+                return
+            yield f"no file or folder `{bare}` in the wheel of NeMo Gym {self.known.version}{_hint(nearest(bare, self.known.files))}"
+            return
+        if (self.page.docs.parent / bare).exists() or bare.startswith("~"):
+            return
+        known_file = name in self.known.file_names or name in self.chain.files
+        if "/" not in bare and known_file:
+            return
+        if "/" in bare and name in self.chain.files and all(part in self.chain.words | {".", ".."} for part in re.findall(r"[\w-]+", bare.rpartition("/")[0])):
+            return
+        stem = re.sub(r"^(?:X|[A-Z]+|[a-z]+|\*)(?=[_.-])", "", _PLACEHOLDER.sub("*", name)).lstrip("*")
+        if _SUFFIX.search(name) and (stem in self.chain.text or any(word.endswith(stem) for word in self.known.found["words"])) and len(stem) > 6:
+            return
+        if any(word.endswith(name) for word in self.known.found["words"]) and len(name) > 6:
+            return
+        if not _SUFFIX.search(name) and all(part in self.known.words or part in self.chain.words or part == "*" for part in re.findall(r"[\w*-]+", bare)):
+            return
+        known_files = [*self.chain.files, *self.known.file_names]
+        yield f"no file `{bare}`: no snippet of this page saves it, and NeMo Gym {self.known.version} has none of the name{_hint(nearest(name, known_files))}"
+
+    def _phrase(self, text: str) -> Iterator[str]:
+        """A message, or an expression: it stands in a snippet or in the release, or each name in it exists."""
+        if self._is_own(text) or self._is_said(text):
+            return
+        for found in FLAG.findall(text):
+            if found.startswith("--"):
+                yield from self._flags(found, Scope({}))
+        yield from self._inside(text)
+        if not re.search(r"[=(){}\[\]$|<>+*/]", text) and len(text.split()) > 2:
+            yield (
+                f"no program that this page runs, and no source of NeMo Gym {self.known.version}, says `{text}`"
+            )
+
+    def _is_said(self, text: str) -> bool:
+        """Whether the release, or another program, prints a text; what varies in it stands as `...`, or in quotes."""
+        fragments = [
+            " ".join(each.split())
+            for each in re.split(r"\.\.\.|\[\.\.\.\]|'[^']*'|\"[^\"]*\"|\d[\d.]*|[:;,] ", text)
+        ]
+        fragments = [each.strip(" ()[].'\"") for each in fragments]
+        wanted = [each for each in fragments if len(each) > 5] or [text]
+        others = "\n".join(line for program in self.known.programs.values() for line in program.says)
+        sources = f"{self.chain.text}\n{others}\n{messages()}"
+        return all(each in sources for each in wanted)
+
+    def _is_own(self, text: str) -> bool:
+        """Whether a text stands just so in the snippets of the page, or of those that it builds on or links to."""
+        pattern = re.escape(text).replace(r"\.\.\.", ".*?").replace(r"\ ", r"\s+")
+        edge = r"(?<![\w-])" if text[:1].isalnum() or text[:1] in "-_" else ""
+        end = r"(?![\w-])" if text[-1:].isalnum() or text[-1:] == "_" else ""
+        return bool(re.search(f"{edge}{pattern}{end}", self.chain.text))
+
+    def _is_program_word(self, word: str) -> bool:
+        return any(
+            word in (program.name, program.title) or word in program.names or word in program.commands
+            for program in self.known.programs.values()
+        )
+
+    def _near_key(self, word: str) -> str:
+        return _hint(nearest(word, self.known.components) or nearest(word, self.chain.words | self.known.keys))
+
+    # ------------------------------------------------------------------------------------- plain text
+
+    def _plain(self, text: str, line: int) -> Iterator[Fault]:
+        """Flags and commands outside code: in a diagram, in a heading of a page, where backticks were forgotten."""
+        for found in _PLAIN_COMMAND.finditer(text):
+            for message in self._gym(found[0]):
+                yield Fault(line + text.count("\n", 0, found.start()), found[0], message)
+        for found in _PLAIN_FLAG.finditer(text):
+            for message in self._flags(found[0], Scope({})):
+                yield Fault(line + text.count("\n", 0, found.start()), found[0], message)
+
+    # ----------------------------------------------------------------------------------------- claims
+
+    def _claims(self, text: str, codes: list[Code], line: int, scope: Scope) -> Iterator[Fault]:
+        titles = {program.title: program.versions for program in self.known.programs.values()}
+        for found, message in releases.bare_claims(text, self.releases, self.known.version, titles):
+            yield Fault(line, found, message)
+        for found, message in releases.wrong_versions(
+            text, self.known.version, self.known.found["requires_python"], titles, self.chain.text
+        ):
+            yield Fault(line, found, message)
+        for pattern in _DEFAULTS:
+            for found in pattern.finditer(text):
+                name = codes[text.count("\0", 0, found.start("name"))]
+                value = found["value"]
+                if value == "\0":
+                    value = codes[text.count("\0", 0, found.start("value"))].text
+                message = self._default_fault(name, value, scope)
+                if message:
+                    yield Fault(name.line, f"{name.text} = {value}", message)
+
+    def _default_cell(self, passage: Passage) -> Iterator[Fault]:
+        """A cell below the header "Default": it is held against the default of what its row names first."""
+        if not re.fullmatch(r"(?:its |the )?default(?: value)?s?", passage.column.strip(), re.IGNORECASE):
+            return
+        names = [part for cell in passage.row for part in cell if isinstance(part, Code)]
+        own = [part for part in passage.parts if isinstance(part, Code)]
+        names = [name for name in names if name not in own]
+        if not names:
+            return
+        value = own[0].text if len(own) == 1 else "".join(part if isinstance(part, str) else part.text for part in passage.parts)
+        scope = self.scope_of([part for cell in passage.row for part in cell])
+        for each in reversed(sentences(passage.before)):
+            scope = scope if scope.flags or scope.classes else self.scope_of(each)
+        message = self._default_fault(names[0], value.strip(), scope)
+        if message:
+            yield Fault(passage.line, f"{names[0].text} = {value.strip()}", message)
+
+    def _default_fault(self, name: Code, value: str, scope: Scope) -> str:
+        """What is wrong with a default that is claimed; nothing where it is right, or nobody knows."""
+        defaults = self._defaults(name, scope)
+        said = _plain_value(value)
+        if not defaults or any(_plain_value(each) == said for each in defaults):
+            return ""
+        literal = said in ("None", "True", "False") or re.fullmatch(r"[-\d.]+|'.*'", said)
+        if not literal and any(_plain_value(each) in ("None", "") or "(" in str(each) for each in defaults):
+            return ""
+        shown = " or ".join(f"`{_plain_value(each) or 'none'}`" for each in dict.fromkeys(defaults))
+        return f"the default of `{name.text}` in NeMo Gym {self.known.version} is {shown}; the page says {value}"
+
+    def _defaults(self, name: Code, scope: Scope) -> list[str | None]:
+        text = name.text
+        flag = text.split()[-1] if FLAG.match(text.split()[-1]) else ""
+        if flag:
+            commands = scope.flags or self.page_scope.flags or self._all_commands().flags
+            command = self._command_name(text)
+            if command:
+                commands = {command: dict(self.known.commands[command].flags)}
+            found = [own[flag] for own in commands.values() if own.get(flag)]
+            if found:
+                return list(found)
+            keys = {
+                token.partition("=")[0]: self.known.commands[each].classes
+                for each in commands
+                if each in self.known.commands
+                for token in self.known.commands[each].sets.get(flag, ())
+            }
+            return [value for key, classes in keys.items() for value in self._fields_named(key, classes)]
+        owner, _, key = text.rpartition(".")
+        if owner:
+            paths = [path for path in self.known.classes.get(owner.rpartition(".")[2], [])]
+            return self._fields_named(key, paths)
+        key = key.partition("=")[0].lstrip("+")
+        if not re.fullmatch(r"\w+", key):
+            return []
+        return self._fields_named(key, scope.classes) or self._fields_named(key, self.known.found["classes"]) or [
+            value for value in [self.known.found["settings"].get(key)] if value
+        ]
+
+    def _fields_named(self, key: str, paths: Iterable[str]) -> list[str | None]:
+        found = [self.known.fields(path) for path in paths]
+        return [fields[key] for fields in found if key in fields]
+
+
+def _plain_value(value: str | None) -> str:
+    """A default as it compares: as Python writes it, whichever way the page does."""
+    if value is None:
+        return "required"
+    text = value.strip().strip("`").strip()
+    text = _NUMBERS.get(text.lower(), text)
+    if text.lower() in _NO_VALUE - {"required", ""}:
+        return "None"
+    if text.lower() in ("true", "yes", "on"):
+        return "True"
+    if text.lower() in ("false", "no", "off"):
+        return "False"
+    try:
+        found = ast.literal_eval(text.replace(",", "") if re.fullmatch(r"[\d,]+", text) else text)
+    except (ValueError, SyntaxError):
+        return text if "(" in text else repr(text) if re.fullmatch(r"[\w./-]+", text) and text != "required" else text
+    return repr(float(found)) if isinstance(found, float) and not found.is_integer() else repr(int(found) if isinstance(found, float) else found)
+
+
+def _hint(near: str | None) -> str:
+    return f"; the nearest is `{near}`" if near else ""
+
+
+@cache
+def messages() -> str:
+    """The sources of NeMo Gym's own package, with texts that go on over lines joined; nothing where it is not there."""
+    spec = find_spec("nemo_gym")
+    if spec is None or spec.origin is None:
+        return ""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(Path(spec.origin).parent.rglob("*.py")))
+    return " ".join(re.sub(r"""(?<=[^"'])["']\s*\n\s*[rbf]{0,2}["']""", "", text).split())
+
+
+__all__ = ["Code", "Fault", "Judged", "Passage", "Prose", "flags_of", "passages", "sentences"]

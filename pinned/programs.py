@@ -1,0 +1,153 @@
+"""Write what other programs have that pages name: commands, flags and variables, from the installed programs.
+
+    python -m pinned.programs            write docs/_data/programs.json
+    python -m pinned.programs --check    fail where a locked package has another version than the file says
+
+A program is one entry of `PROGRAMS`. What cannot be installed here has an entry in ``docs/_data/programs.toml``, with the
+version that its documentation is of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS_FILE = ROOT / "docs" / "_data" / "programs.json"
+
+_FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
+_COMMAND = re.compile(r"^  ([a-z][\w-]*)  ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Program:
+    """How to ask a program what it has.
+
+    Attributes:
+        title: how prose calls it.
+        package: the distribution whose version is its version.
+        click: ``module:name`` of its group of commands, where it is made with click.
+        help: what follows its name and a command's to print what the command takes.
+        variables: the module whose sources hold the variables that it reads, and how they begin.
+    """
+
+    title: str
+    package: str
+    click: str = ""
+    help: tuple[str, ...] = ("--help",)
+    variables: tuple[str, str] = ("", "")
+
+
+#: The programs, by the word that starts their commands.
+PROGRAMS = {
+    "uv": Program("uv", "uv", help=("help",), variables=("", "UV_")),
+    "ray": Program("Ray", "ray", click="ray.scripts.scripts:cli", variables=("ray", "RAY_")),
+    "pytest": Program("pytest", "pytest"),
+    "nox": Program("nox", "nox"),
+}
+
+
+def gather(name: str, program: Program) -> dict[str, Any]:
+    """The version, commands and variables of a program."""
+    commands = dict(_from_click(name, program.click)) if program.click else dict(_from_help(name, program))
+    return {
+        "title": program.title,
+        "package": program.package,
+        "version": _version(name, program),
+        "commands": {command: sorted(set(flags)) for command, flags in sorted(commands.items())},
+        "environment": sorted(_variables(name, program)),
+    }
+
+
+def _version(name: str, program: Program) -> str:
+    try:
+        return metadata.version(program.package)
+    except metadata.PackageNotFoundError:
+        return re.search(r"\d+(\.\d+)+", _said(name, "--version"))[0]
+
+
+def _said(*command: str) -> str:
+    found = shutil.which(command[0])
+    if found is None:
+        raise RuntimeError(f"{command[0]} is not installed: its names cannot be read")
+    return subprocess.run([found, *command[1:]], capture_output=True, text=True, check=True).stdout
+
+
+def _from_click(name: str, group: str) -> Iterator[tuple[str, list[str]]]:
+    module, _, attribute = group.partition(":")
+
+    def walk(words: str, command: Any) -> Iterator[tuple[str, list[str]]]:
+        yield words, [flag for each in command.params for flag in each.opts + each.secondary_opts if flag[0] == "-"]
+        for inner, each in getattr(command, "commands", {}).items():
+            yield from walk(f"{words} {inner}", each)
+
+    return walk(name, getattr(importlib.import_module(module), attribute))
+
+
+def _from_help(name: str, program: Program) -> Iterator[tuple[str, list[str]]]:
+    def walk(words: list[str]) -> Iterator[tuple[str, list[str]]]:
+        before = program.help == ("help",)
+        text = _said(words[0], *program.help, *words[1:]) if before else _said(*words, *program.help)
+        yield " ".join(words), _FLAG.findall(text)
+        listed = text.partition("\nCommands:\n")[2].partition("\n\n")[0]
+        for inner in _COMMAND.findall(f"{listed}  "):
+            if inner != "help":
+                yield from walk([*words, inner])
+
+    return walk([name])
+
+
+def _variables(name: str, program: Program) -> set[str]:
+    package, start = program.variables
+    if not start:
+        return set()
+    pattern = re.compile(rf"\b{start}[A-Z0-9_]+\b")
+    if not package:
+        commands = [words.split()[1:] for words, _ in _from_help(name, program)]
+        return {found for words in commands for found in pattern.findall(_said(name, *program.help, *words))}
+    folder = Path(importlib.import_module(package).__file__).parent
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*.py"))
+    quoted = re.compile(rf"""["']({start}[A-Z0-9_]+)["']""")
+    return {found for text in texts for found in quoted.findall(text)}
+
+
+def out_of_date(found: dict[str, Any]) -> Iterator[str]:
+    """Each program whose package is locked, or installed, in another version than the file is of."""
+    for name, each in found.items():
+        try:
+            installed = metadata.version(each["package"])
+        except metadata.PackageNotFoundError:  # uv, which brings the tests' environment about
+            continue
+        if installed != each["version"]:
+            yield f"{name}: the names are of {each['version']}, installed is {installed}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the file, or compare its versions with what is installed; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m pinned.programs", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; fail where a version is another one")
+    options = parser.parse_args(arguments)
+    if options.check:
+        faults = list(out_of_date(json.loads(PROGRAMS_FILE.read_text(encoding="utf-8"))))
+        if faults:
+            print(*faults, "Run nox -s reference", sep="\n", file=sys.stderr)
+        return 1 if faults else 0
+    found = {name: gather(name, program) for name, program in PROGRAMS.items()}
+    rows = [f" {json.dumps(name)}: {json.dumps(each)}" for name, each in found.items()]
+    PROGRAMS_FILE.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+    print(PROGRAMS_FILE.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
