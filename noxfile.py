@@ -45,6 +45,7 @@ BUILD = DOCS / "_build"
 MACHINERY = (
     "docs/conf.py",
     "docs/_*/**/*",
+    "prose/*.py",
     "pyproject.toml",
     "locks/docs.txt",
     "gym-rollouts/*.*",
@@ -85,7 +86,7 @@ JUDGES = ("--constraint", "locks/docs.txt")
 BENCHES = {"harness": "benchmarks.harness", "data": "benchmarks.data", "quality": "benchmarks.quality"}
 
 # What writes the files that are generated from the pinned NeMo Gym: the index of its symbols first.
-GENERATORS = ("pinned.symbols", "pinned.formats", "pinned.reference")
+GENERATORS = ("pinned.symbols", "pinned.formats", "pinned.reference", "pinned.names", "pinned.programs")
 # What asks every resources server that starts here; it takes minutes, so only where it is asked for.
 ASKING = "pinned.asking"
 
@@ -267,6 +268,15 @@ def reference(session: nox.Session) -> None:
         session.run("python", "-m", ASKING, *flags, *names, env=KEEP_BYTECODE)
     for module in GENERATORS:
         session.run("python", "-m", module, *flags, env=KEEP_BYTECODE)
+
+
+@nox.session(python=PYTHON)
+def releases(session: nox.Session) -> None:
+    """Write which published release of NeMo Gym has which names, from the wheels on the package index."""
+    install_nemo_gym(session)
+    pip = Path(session.create_tmp(), "pip")  # only to list and download: it belongs to no lock
+    session.run_install("uv", "venv", "--quiet", "--seed", "--allow-existing", str(pip))
+    session.run("python", "-m", "pinned.releases", "--pip", str(pip / "bin" / "python"), env=KEEP_BYTECODE)
 
 
 @nox.session(python=PYTHON)

@@ -54,6 +54,7 @@ extensions = [
     "mathml",
     "redirects",
     "reference",
+    "release_claims",
     "snippets",
     "source",
     "wheel",

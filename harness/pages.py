@@ -7,7 +7,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class Page:
 
     @cached_property
     def blocks(self) -> list[Block]:
-        return find(self.text)
+        return list(_found(self.text))
 
     def _linked(self, pattern: re.Pattern[str]) -> dict[Path, int]:
         lines: dict[Path, int] = {}
@@ -118,6 +118,12 @@ class Page:
     def images(self) -> dict[Path, int]:
         """The site's pictures on this page, with the lines on which they first stand."""
         return self._linked(_IMAGE)
+
+
+@lru_cache(maxsize=256)
+def _found(text: str) -> tuple[Block, ...]:
+    """The blocks of a page: for its own judgement, and for that of the pages that build on it or link to it."""
+    return tuple(find(text))
 
 
 def page_at(docs: Path, name: str) -> Page:

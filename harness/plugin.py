@@ -23,6 +23,7 @@ from harness.pages import Page, all_pages, is_excluded, page_at
 from harness.run import PageRun, Runner
 from harness.session import Host
 from harness.verdict import Failure
+from prose.look import Prose
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,6 +59,7 @@ class Documentation:
         self.site = Site(
             self.docs, self.build / "sphinx" / self.worker, lambda: [page.name for page in self.pages.values()]
         )
+        self.prose = Prose(self.docs)
         self.runner = Runner(
             self.docs,
             Host(self.build if self.worker == "main" else self.build / self.worker),
@@ -124,6 +126,7 @@ class Documentation:
 
         def checked() -> None:
             self.site.check(page)
+            example.names = self.prose.check(page)
             for block in page.blocks:
                 look(block)
             if page.blocks:
@@ -174,6 +177,7 @@ class Documentation:
                 "record": getattr(example, "record", None),
                 "versions": run.versions,
                 "missing": run.missing and run.missing.environment,
+                "names": getattr(example, "names", 0),
                 "network": self.network,
             }
             report.user_properties.append(("documentation", found))
@@ -185,7 +189,8 @@ class Documentation:
             return
         name = found["page"]
         of_the_page = {key: found[key] for key in ("digest", "date", "versions")}
-        entry = self.records.setdefault(name, of_the_page | {"seconds": 0.0, "blocks": []})
+        entry = self.records.setdefault(name, of_the_page | {"seconds": 0.0, "names": 0, "blocks": []})
+        entry["names"] += found["names"]
         if found["record"]:
             entry["blocks"].append(found["record"])
             entry["seconds"] = round(entry["seconds"] + found["record"]["seconds"], 4)

@@ -1,4 +1,4 @@
-"""Write every name that the pinned release has, for the check of what pages say in prose (`harness.prose`).
+"""Write every name that the pinned release has, for the check of what pages say in prose (`prose`).
 
     python -m pinned.names            write docs/_data/names.json
     python -m pinned.names --check    fail where the file is not what the install gives
@@ -21,9 +21,9 @@ from typing import Any
 
 import yaml
 
-from harness import reference_extract as extract
-from harness.pin import pinned_version
-from harness.reference_classes import KINDS, classes, site_packages
+from pinned import reference_extract as extract
+from pinned.reference_classes import KINDS, classes, site_packages
+from pinned.symbols import pinned_version
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ROOT / "docs" / "_data" / "names.json"
@@ -34,6 +34,8 @@ COMPONENTS = (*KINDS, "environments", "benchmarks")
 FOLDERS = ("nemo_gym", *COMPONENTS)
 #: How many rows of a shipped data file are looked into, and how deep.
 ROWS, DEPTH = 5, 6
+#: Keys of a configuration that no class has as a field, with the class that reads what stands below.
+HELD = {"head_server": "nemo_gym.config_types.BaseServerConfig"}
 #: How deep a listed file lies: what is below is data of one benchmark or another.
 DEEPEST = 4
 
@@ -46,14 +48,16 @@ Data = dict[str, Any]
 
 
 def gather() -> Data:
-    """Every name of the installed release, by kind. See `harness.names` for who reads what."""
+    """Every name of the installed release, by kind. See `prose.names` for who reads what."""
     root = site_packages()
     data = extract.everything()
     files = sorted(_files(root))
     constants, pairs, environment, values = _in_sources(root, files)
     keys, key_pairs, variables, texts = _in_data(root, files)
+    texts |= {Path(path).stem for path in files if path.endswith(".yaml")}
     fields = {field for one in classes().values() for field in one.fields}
     values |= {word for one in classes().values() for field in one.fields.values() for word in _choices(field["type"])}
+    named = keys | fields | constants
     return {
         "version": data["version"],
         "requires_python": metadata.metadata("nemo-gym")["Requires-Python"],
@@ -63,7 +67,7 @@ def gather() -> Data:
         "settings": {name: value["default"] for name, value in _top_level(data).items()},
         "classes": _classes(data),
         "keys": sorted(keys | fields),
-        "pairs": _grouped({pair for pair in pairs if pair[1] in keys | fields} | key_pairs | _nested_fields()),
+        "pairs": _grouped({*(pair for pair in pairs if pair[1] in named), *key_pairs, *_nested_fields()}),
         "words": sorted((constants | values | texts) - keys - fields),
         "environment": sorted(environment | variables),
         "files": _by_folder(files),
@@ -105,7 +109,7 @@ def _commands(data: Data) -> Data:
                 arguments.append(flag["choices"])
                 continue
             one = {key: flag[key] for key in ("default", "choices", "sets") if flag[key]}
-            flags |= {name: one for name in flag["names"]}
+            flags |= dict.fromkeys(flag["names"], one)
         found[f"gym {words}".strip()] = {"classes": command["classes"], "flags": flags, "arguments": arguments}
     return found
 
@@ -134,7 +138,7 @@ def _choices(type_: str) -> list[str]:
 
 def _nested_fields() -> Iterator[tuple[str, str]]:
     """Each field whose type has fields of its own, with each of these."""
-    found = set()
+    found = {(key, own) for key, path in HELD.items() for own in classes()[path].fields}
     for one in classes().values():
         for name, field in one.fields.items():
             for inner in field["names"]:
@@ -166,11 +170,16 @@ def _in_sources(root: Path, files: list[str]) -> tuple[set[str], set[tuple[str, 
         docstrings = {id(node.body[0].value) for node in ast.walk(tree) if _has_docstring(node)}
         for node in ast.walk(tree):
             match node:
-                case ast.Constant(value=str() as value) if shared and id(node) not in docstrings:
-                    if _WORD.fullmatch(value):
+                case ast.Constant(value=str() as value) if id(node) not in docstrings and _WORD.fullmatch(value):
+                    if shared or ("_" in value and path.startswith(KINDS[1:])):
                         constants.add(value)
-                case ast.Attribute(value=ast.Name(id=outer), attr=inner) | ast.Attribute(
-                    value=ast.Attribute(attr=outer), attr=inner
+                case ast.Subscript(value=outer, slice=ast.Constant(value=str() as inner)):
+                    pairs |= _below(outer, inner)
+                case ast.Call(func=ast.Attribute(value=outer, attr="get"), args=[ast.Constant(value=inner), *_]):
+                    pairs |= _below(outer, str(inner))
+                case (
+                    ast.Attribute(value=ast.Name(id=outer), attr=inner)
+                    | ast.Attribute(value=ast.Attribute(attr=outer), attr=inner)
                 ) if shared and outer != "self":
                     pairs.add((outer, inner))
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if shared or not name.startswith("_"):
@@ -179,6 +188,14 @@ def _in_sources(root: Path, files: list[str]) -> tuple[set[str], set[tuple[str, 
                     values.add(name)
         environment |= _variables(tree)
     return constants, pairs, environment, values
+
+
+def _below(outer: ast.AST, inner: str) -> set[tuple[str, str]]:
+    """The pair of a key that a source looks up in something, and the name of that."""
+    match outer:
+        case ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=str() as name)):
+            return {(name, inner)} if _IDENTIFIER.fullmatch(inner) else set()
+    return set()
 
 
 def _has_docstring(node: ast.AST) -> bool:

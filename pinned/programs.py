@@ -3,8 +3,8 @@
     python -m pinned.programs            write docs/_data/programs.json
     python -m pinned.programs --check    fail where a locked package has another version than the file says
 
-A program is one entry of `PROGRAMS`. What cannot be installed here has an entry in ``docs/_data/programs.toml``, with the
-version that its documentation is of.
+A program is one entry of `PROGRAMS`. What cannot be installed here has an entry in ``docs/_data/programs.toml``, with
+the version that its documentation is of.
 """
 
 from __future__ import annotations
@@ -142,7 +142,14 @@ def main(arguments: list[str] | None = None) -> int:
         if faults:
             print(*faults, "Run nox -s reference", sep="\n", file=sys.stderr)
         return 1 if faults else 0
-    found = {name: gather(name, program) for name, program in PROGRAMS.items()}
+    before = json.loads(PROGRAMS_FILE.read_text(encoding="utf-8")) if PROGRAMS_FILE.is_file() else {}
+    found = {}
+    for name, program in PROGRAMS.items():
+        if program.click or shutil.which(name) or name not in before:
+            found[name] = gather(name, program)
+        else:
+            print(f"{name} is not installed: its names stay those of {before[name]['version']}")
+            found[name] = before[name]
     rows = [f" {json.dumps(name)}: {json.dumps(each)}" for name, each in found.items()]
     PROGRAMS_FILE.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
     print(PROGRAMS_FILE.relative_to(ROOT))

@@ -123,13 +123,14 @@ def _flags(node: ast.AST, assigned: dict[str, ast.expr], depth: int = 4) -> Iter
 
 
 def text_of(found: dict[str, set[str]]) -> str:
-    """The file: the releases, and for each pattern of having (``+``) and lacking (``-``) the names that it holds for."""
+    """The file: the releases, and the names of each pattern of having (``+``) and lacking (``-``)."""
     versions = sorted(found, key=_order)
     spans: dict[str, list[str]] = {}
     for name in sorted(set().union(*found.values())):
         span = "".join("+" if name in found[version] else "-" for version in versions)
         spans.setdefault(span, []).append(name)
-    rows = [f"  {json.dumps(span)}: {json.dumps('|'.join(names))}" for span, names in sorted(spans.items(), reverse=True)]
+    ordered = sorted(spans.items(), reverse=True)
+    rows = [f"  {json.dumps(span)}: {json.dumps('|'.join(names))}" for span, names in ordered]
     return f'{{\n "versions": {json.dumps(versions)},\n "names": {{\n' + ",\n".join(rows) + "\n }\n}\n"
 
 

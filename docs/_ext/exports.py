@@ -29,6 +29,7 @@ from sphinx.util import logging
 
 from harness.blocks import Block, BlockError, find
 from pinned.symbols import Symbol
+from prose import releases
 
 logger = logging.getLogger(__name__)
 
@@ -306,6 +307,8 @@ def _linked(text: str, links: Links) -> str:
         target = found["target"] or found["text"]
         if found["role"] == "download":
             return f"[{found['text']}]({links.file(target)})"
+        if found["role"] == releases.ROLE:
+            return releases.shown(found[0].partition("`")[2].removesuffix("`"))
         if found["role"] in reference.PAGES:
             return links.entry(found["role"], target, found["text"] if found["target"] else None)
         return f"[{found['text']}]({target})" if found["target"] else f"`{found['text']}`"

@@ -226,6 +226,7 @@ class Totals(LedgerDirective):
         total = found.total()
         rows = [
             ("Pages", str(len(ledger["pages"]))),
+            ("Names looked up in prose", str(sum(page.get("names", 0) for page in ledger["pages"].values()))),
             ("Snippets", str(total)),
             *((verdict.capitalize(), f"{found[verdict]} ({share(found[verdict], total)})") for verdict in VERDICTS),
             ("Judged with", against(ledger["versions"])),

@@ -2,7 +2,7 @@
 
 Each inline code is taken apart by its shape: a command, a flag, a setting with its value, a path, a name with dots, a
 variable, a word, a message. Each part must exist in the pinned release, among other programs' names, or in the snippets
-of the page itself (`harness.names`). What stands around a name says more of it, and counts too: the command that the
+of the page itself (`prose.names`). What stands around a name says more of it, and counts too: the command that the
 sentence names, the word before it ("the server `x`"), the header of its column, a default that is claimed.
 
 What a page names although it does not exist stands in ``docs/_data/prose-exceptions.toml``, with the reason.
@@ -19,19 +19,19 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it.token import Token
-
-from harness import releases
-from harness.blocks import _DIRECTIVE, DIRECTIVES, PROSE, _AnyDirective, _markdown, as_written
-from harness.names import FLAG, KINDS, WORD, Known, Own, flags_of, methods, nearest, own_names
-from harness.pages import Page
-from harness.verdict import Failure
 from myst_parser.parsers.directives import parse_directive_text
 
-#: What stands below this line of a page is generated from the release, and judged where that is done.
-GENERATED = "% Generated below this line"
+from harness.blocks import _DIRECTIVE, DIRECTIVES, PROSE, _AnyDirective, _markdown, as_written
+from harness.pages import Page
+from harness.verdict import Failure
+from prose import releases
+from prose.names import FLAG, GENERATED, KINDS, WORD, Known, methods, model_attributes, nearest, own_names
+
+DATA = Path(__file__).parent.parent / "docs" / "_data"
 
 #: Roles whose content is a name that Sphinx itself looks up: they say of what a sentence is.
 NAMING_ROLES = ("gym", "setting", "server", "source")
@@ -57,7 +57,10 @@ _BEFORE = re.compile(rf"(?:^|[\s(])(?P<noun>{_NOUN})s?:?\s$", re.IGNORECASE)
 _BEHIND = re.compile(rf"^\s(?P<noun>{_NOUN})\b(?!-)", re.IGNORECASE)
 _HEADER = re.compile(rf"(?P<noun>{_NOUN})s?", re.IGNORECASE)
 
-_SETTING = re.compile(r"""(?P<plus>\+{0,2})(?P<quote>["']?)(?P<key>[A-Za-z_*][\w.*@/\[\]-]*)(?P=quote)\s?[=:]\s?(?P<value>.*)""", re.S)
+_SETTING = re.compile(
+    r"""(?P<plus>\+{0,2})(?P<quote>["']?)(?P<key>[A-Za-z_*][\w.*@/\[\]-]*)(?P=quote)\s?[=:]\s?(?P<value>.*)""",
+    re.DOTALL,
+)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|\*))+")
 _SUFFIX = re.compile(r"\.(?:py|ya?ml|jsonl?|toml|txt|md|csv|svg|png|parquet|lock|ipynb|sh|cfg|callgrind|env|zip)$")
@@ -68,10 +71,17 @@ _PLAIN_COMMAND = re.compile(r"(?<![\w.-])(?:gym (?:eval|env|dataset|dev|list|sea
 _GYM_WORDS = re.compile(r"gym(?: [a-z][\w-]*)*")
 
 _NUMBERS = {"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "eight": "8", "ten": "10"}
-_VALUE = r"(?P<value>\0|[\"'][^\"']*[\"']|-?\d[\d,_]*(?:\.\d+)?|true|false|None|null|(?:zero|one|two|three|four|five|eight|ten)\b)"
+_VALUE = (
+    r"(?P<value>\0|[\"'][^\"']*[\"']|-?\d[\d,_]*(?:\.\d+)?|true|false|None|null|"
+    rf"(?:{'|'.join(_NUMBERS)})\b)"
+)
 _DEFAULTS = (
     re.compile(rf"(?P<name>\0)[^.\0]{{0,40}}?\bdefaults? to {_VALUE}", re.IGNORECASE),
-    re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?\bis (?:by default )?{_VALUE}(?:,)? (?:by default|unless|if you (?:do not|don't)|where you do not|when (?:it is )?(?:un|not )set)", re.IGNORECASE),
+    re.compile(
+        rf"(?P<name>\0)[^.\0]{{0,30}}?\bis (?:by default )?{_VALUE},? "
+        r"(?:by default|unless|if you (?:do not|don't)|where you do not|when (?:it is )?(?:un|not )set)",
+        re.IGNORECASE,
+    ),
     re.compile(rf"(?P<name>\0)[^.\0]{{0,20}}?\bis by default {_VALUE}", re.IGNORECASE),
     re.compile(rf"\bby default,? (?P<name>\0) is {_VALUE}", re.IGNORECASE),
     re.compile(rf"\bdefault(?: value)? (?:of|for) (?:the \w+ )?(?P<name>\0) is {_VALUE}", re.IGNORECASE),
@@ -79,7 +89,8 @@ _DEFAULTS = (
     re.compile(rf"(?P<name>\0)[,:;]? ?\((?:the )?default(?: is|:)? {_VALUE}", re.IGNORECASE),
     re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?, (?:the )?default(?: is|:)? {_VALUE}", re.IGNORECASE),
 )
-_NO_VALUE = frozenset({"", "-", "–", "—", "none", "null", "unset", "not set", "no default", "nothing", "no limit", "required"})
+_SETTINGS = re.compile(r"(?:the )?(?:setting|key|flag|option|field|name|parameter)s?", re.IGNORECASE)
+_NO_VALUE = frozenset({"-", "\u2013", "\u2014", "none", "null", "unset", "not set", "no default", "no limit"})
 
 
 @dataclass(frozen=True)
@@ -243,9 +254,7 @@ def _parts(token: Token, line: int) -> Iterator[Part]:
                 yield found["text"] if found else child.content
         elif child.type in ("softbreak", "hardbreak"):
             yield " "
-        elif child.type == "text":
-            yield child.content
-        elif child.type == "image":
+        elif child.type == "text" or child.type == "image":
             yield child.content
     return
 
@@ -281,6 +290,8 @@ class Scope:
 
     flags: dict[str, dict[str, str]]
     classes: tuple[str, ...] = ()
+    weak: dict[str, dict[str, str]] = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.flags)
@@ -294,13 +305,17 @@ class Prose:
     """
 
     def __init__(self, docs: Path) -> None:
-        self.docs = docs
-        self.known = known(docs / "_data")
-        self.releases = releases.load(docs / "_data")
+        data = docs / "_data"
+        # A site that tests have made has no data of its own: the names are those of the release all the same.
+        data = data if (data / "names.json").is_file() else DATA
+        self.known = known(data)
+        self.releases = releases.load(data)
+        self.exceptions_file = docs / "_data" / "prose-exceptions.toml"
 
     @cached_property
-    def exceptions(self) -> list[dict[str, str]]:
-        path = self.docs / "_data" / "prose-exceptions.toml"
+    def exceptions(self) -> list[dict[str, str | list[str]]]:
+        """What may stand although it does not exist: the page (or "*" for all), the names, and the reason."""
+        path = self.exceptions_file
         return tomllib.loads(path.read_text(encoding="utf-8")).get("exception", []) if path.is_file() else []
 
     def check(self, page: Page) -> int:
@@ -324,13 +339,13 @@ class Prose:
 
     def judge(self, page: Page) -> Judged:
         """What a page's prose comes to."""
-        excused = {each["name"] for each in self.exceptions if each["page"] in (page.name, "*")}
-        look = _Look(self, page)
+        excused = {name for each in self.exceptions if each["page"] in (page.name, "*") for name in each["names"]}
+        look = _Look(self, page, frozenset(excused))
         found: list[Fault] = []
         for passage in passages(page.text):
             found += look.passage(passage)
         faults = [fault for fault in dict.fromkeys(found) if fault.name not in excused]
-        return Judged(look.count, tuple(faults), frozenset({fault.name for fault in found} & excused))
+        return Judged(look.count, tuple(faults), frozenset(({fault.name for fault in found} & excused) | look.used))
 
 
 @cache
@@ -342,8 +357,11 @@ def known(data: Path) -> Known:
 class _Look:
     """The look-ups of one page."""
 
-    def __init__(self, prose: Prose, page: Page) -> None:
+    def __init__(self, prose: Prose, page: Page, excused: frozenset[str]) -> None:
+        self.excused = excused
+        self.used: set[str] = set()
         self.known = prose.known
+        self.gym = f"NeMo Gym {self.known.version}"
         self.releases = prose.releases
         self.page = page
         self.own, self.chain = own_names(page)
@@ -358,7 +376,7 @@ class _Look:
         scope = Scope({})
         for sentence in sentences(passage.parts):
             own = self.scope_of(sentence)
-            scope = own or scope
+            scope = own if own else Scope(scope.flags, own.classes or scope.classes, own.weak, own.owners)
             yield from self._sentence(sentence, passage, scope)
         if passage.kind == "cell":
             yield from self._default_cell(passage)
@@ -368,7 +386,9 @@ class _Look:
             scope = self.scope_of([part for cell in passage.row for part in cell])
         if not scope and passage.before:
             for each in reversed(sentences(passage.before)):
-                scope = scope or self.scope_of(each)
+                above = self.scope_of(each)
+                weak = scope.weak | above.weak
+                scope = scope if scope else Scope(above.flags, above.classes, weak, scope.owners or above.owners)
         line = next((part.line for part in sentence if isinstance(part, Code)), passage.line)
         for number, part in enumerate(sentence):
             if isinstance(part, str):
@@ -396,19 +416,21 @@ class _Look:
         return NOUNS[found["noun"].lower()] if found else ""
 
     def scope_of(self, parts: Sequence[Part]) -> Scope:
-        """The commands that some parts name, with their flags."""
+        """The commands that some parts name, with their flags; of a program that prose only mentions, as weak ones."""
         flags: dict[str, dict[str, str]] = {}
+        weak: dict[str, dict[str, str]] = {}
+        owners: list[str] = []
         classes: list[str] = []
         for part in parts:
             if isinstance(part, str):
-                for program in self.known.programs.values():
-                    if re.search(rf"(?<![\w-]){re.escape(program.title)}(?:'s)?(?![\w-])", part):
-                        for name, own in program.commands.items():
-                            flags[name] = dict.fromkeys(own, "")
+                for title in self.known.titles.finditer(part):
+                    of = flags if title["own"] else weak
+                    of |= {name: dict.fromkeys(own, "") for name, own in self.known.by_title[title["title"]].items()}
                 continue
             if part.role in ("setting", "source"):
                 classes += self.known.classes.get(part.text.split(".")[-2 if "." in part.text else -1], [])
                 classes += self.known.classes.get(part.text.rpartition(".")[2], [])
+            owners += self.known.of_component(part.text)
             words = part.text.split()
             name = self._command_name(part.text)
             if name is not None:
@@ -419,7 +441,7 @@ class _Look:
                     classes += each.classes
             elif words and words[0] in self.known.programs:
                 program = self.known.programs[words[0]]
-                length = max((n for n in range(1, len(words) + 1) if " ".join(words[:n]) in program.commands), default=0)
+                length = program.length(words)
                 chosen = " ".join(words[:length]) if length else words[0]
                 for each, own in program.commands.items():
                     if each == chosen or (length <= 1 and len(words) == 1):
@@ -429,7 +451,10 @@ class _Look:
                     script = word.rpartition("/")[2]
                     if script.endswith(".py") and script in self.chain.scripts:
                         flags[script] = self.chain.scripts[script]
-        return Scope(flags, tuple(classes))
+        return Scope(flags, tuple(classes), weak, tuple(owners))
+
+    def _is_old_command(self, word: str) -> bool:
+        return bool(re.fullmatch(r"ng_\w+", word)) and word not in self.known.words and word not in self.chain.words
 
     def _command_name(self, text: str) -> str | None:
         """The longest ``gym`` command, or old name, that a text begins with."""
@@ -448,21 +473,24 @@ class _Look:
         parts += [self.page.text]
         found = self.scope_of(parts)
         loose = self.chain.scripts.get("", {})
-        return Scope(found.flags | ({"": loose} if loose else {}), found.classes)
+        return Scope(found.flags | found.weak | ({"": loose} if loose else {}), found.classes)
 
     # --------------------------------------------------------------------------------------- a code
 
     def code(self, text: str, scope: Scope, noun: str = "") -> Iterator[str]:
         """What is wrong with a piece of code: a message for each name in it that does not exist."""
         text = text.strip()
-        if not re.search(r"[A-Za-z]", text) or text in self._shown_texts:
+        if not re.search(r"[A-Za-z]", text):
+            return
+        if text in self.excused:
+            self.used.add(text)
             return
         words = text.split()
         if text.startswith("-") and FLAG.match(text):
             yield from self._flags(text, scope)
         elif noun == "flag" and re.fullmatch(r"[\w-]+", text):
             yield from self._flags(f"--{text}", scope)
-        elif words[0] == "gym" or words[0] in self.known.commands or words[0].startswith("ng_"):
+        elif words[0] == "gym" or words[0] in self.known.commands or self._is_old_command(words[0]):
             yield from self._gym(text)
         elif words[0] in self.known.programs and (len(words) > 1 or noun == "command"):
             yield from self._program(words)
@@ -477,10 +505,6 @@ class _Look:
         else:
             yield from self._name(text, noun)
 
-    @cached_property
-    def _shown_texts(self) -> frozenset[str]:
-        return frozenset()
-
     def _flags(self, text: str, scope: Scope) -> Iterator[str]:
         if not self._looks_like_flags(text):
             yield from self._phrase(text)
@@ -488,7 +512,7 @@ class _Look:
         flags = FLAG.findall(text)
         where = scope or self.page_scope or self._all_commands()
         for flag in flags:
-            if any(flag in own for own in where.flags.values()):
+            if any(flag in own for own in [*where.flags.values(), *scope.weak.values()]):
                 continue
             having = sorted(name for name, own in self._everything().items() if flag in own)
             names = " or ".join(f"`{name}`" for name in sorted(where.flags)[:3] if name) or "any program of this page"
@@ -538,15 +562,14 @@ class _Look:
         rest = words[len(name.split()) :]
         if not name:
             near = nearest(words[0], self.known.commands)
-            yield f"no command `{words[0]}` in NeMo Gym {self.known.version}{_hint(near)}"
+            yield f"no command `{words[0]}` in {self.gym}{_hint(near)}"
             return
         command = self.known.commands[name]
-        if rest and not rest[0].startswith(("-", "+", "<", "[", "|", ">", "&", ".")) and "=" not in rest[0] and rest[0].islower():
-            if command.inner and rest[0] not in command.inner:
-                near = nearest(rest[0], command.inner)
-                hint = _hint(f"{name} {near}" if near else None)
-                yield f"no command `{name} {rest[0]}` in NeMo Gym {self.known.version}{hint}"
-                return
+        if command.inner and rest and re.fullmatch(r"[a-z][\w-]*", rest[0]) and rest[0] not in command.inner:
+            near = nearest(rest[0], command.inner)
+            hint = _hint(f"{name} {near}" if near else None)
+            yield f"no command `{name} {rest[0]}` in {self.gym}{hint}"
+            return
         flags = [word.partition("=")[0] for word in rest if FLAG.match(word)]
         if flags:
             yield from self._flags(" ".join(flags), Scope({name: dict(command.flags)}, command.classes))
@@ -558,20 +581,22 @@ class _Look:
 
     def _program(self, words: list[str]) -> Iterator[str]:
         program = self.known.programs[words[0]]
-        length = max((n for n in range(1, len(words) + 1) if " ".join(words[:n]) in program.commands), default=0)
+        length = program.length(words)
+        version = f"{program.title} {program.versions[0]}"
         name = " ".join(words[:length]) or words[0]
-        inner = {each.split()[length] for each in program.commands if each.startswith(f"{name} ") and len(each.split()) > length}
+        below = [each.split() for each in program.commands if each.startswith(f"{name} ")]
+        inner = {each[length] for each in below if len(each) > length}
         rest = words[max(length, 1) :]
         if inner and rest and not rest[0].startswith("-"):
             near = nearest(rest[0], inner)
-            yield f"no command `{name} {rest[0]}` in {program.title} {program.versions[0]}{_hint(f'{name} {near}' if near else None)}"
+            yield f"no command `{name} {rest[0]}` in {version}{_hint(f'{name} {near}' if near else None)}"
             return
         own = set(program.commands.get(name, ())) | set(program.commands.get(words[0], ()))
         for word in rest:
             if word == "--":
                 break
             if FLAG.match(word) and word.partition("=")[0] not in own:
-                yield f"no flag `{word}` of `{name}` in {program.title} {program.versions[0]}{_hint(nearest(word, own))}"
+                yield f"no flag `{word}` of `{name}` in {version}{_hint(nearest(word, own))}"
 
     def _script(self, words: list[str]) -> Iterator[str]:
         if words[1] == "-m" and len(words) > 2:
@@ -590,8 +615,8 @@ class _Look:
         last = {name.split()[-1] for name in self.known.commands}
         if words[0] not in last and words[0] not in self.known.programs:
             yield (
-                f"`{words[0]}` is no command of NeMo Gym {self.known.version}, and no program that docs/_data/programs.toml "
-                f"knows{_hint(nearest(words[0], [*last, *self.known.commands, *self.known.programs]))}"
+                f"`{words[0]}` is no command of {self.gym}, and no program that docs/_data/programs.toml knows"
+                f"{_hint(nearest(words[0], [*last, *self.known.commands, *self.known.programs]))}"
             )
 
     def _setting(self, found: re.Match[str], text: str, scope: Scope) -> Iterator[str]:
@@ -599,14 +624,14 @@ class _Look:
         if self._is_own(text) or _PLACEHOLDER.fullmatch(key) or key in ("key", "x", "name"):
             return
         if _VARIABLE.fullmatch(key):
-            yield from self._variable(key, strict=True)
+            yield from self._variable(key, strict=" " not in text)
         elif "." in key or "*" in key:
             yield from self._dots(key)
         elif " " in text and text.count(" ") > 3:
             yield from self._phrase(text)
             return
         elif key not in self.known.keys and key not in self.chain.words and key not in self.known.words:
-            yield f"no key or field `{key}` in NeMo Gym {self.known.version}, nor in this page's snippets{self._near_key(key)}"
+            yield f"no key or field `{key}` in {self.gym}, nor in this page's snippets{self._near_key(key)}"
         elif found["plus"] and scope.classes and "." not in key:
             yield from self._override(key, scope)
         yield from self._value(value)
@@ -646,8 +671,8 @@ class _Look:
         elif re.fullmatch(r"[A-Za-z_]\w*", bare):
             yield from self._word(bare, noun)
         elif re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+", bare):
-            if bare not in self.known.words and bare.replace("-", "_") not in self.known.words and not self._is_own(bare):
-                yield f"`{bare}` is no name of NeMo Gym {self.known.version}, nor in this page's snippets{self._near_key(bare)}"
+            if self.known.words.isdisjoint((bare, bare.replace("-", "_"))) and not self._is_own(bare):
+                yield f"`{bare}` is no name of {self.gym}, nor in this page's snippets{self._near_key(bare)}"
         else:
             yield from self._inside(bare)
 
@@ -674,7 +699,7 @@ class _Look:
     def _word(self, word: str, noun: str) -> Iterator[str]:
         if noun == "class" and word[0].isupper():
             if word not in self.known.classes and word not in self.chain.words and not hasattr(__builtins__, word):
-                yield f"no class `{word}` in NeMo Gym {self.known.version}{_hint(nearest(word, self.known.classes))}"
+                yield f"no class `{word}` in {self.gym}{_hint(nearest(word, self.known.classes))}"
             return
         if word in self.known.words or word in self.chain.words or word in methods() or len(word) < 2:
             return
@@ -684,13 +709,13 @@ class _Look:
             return
         if word.startswith("_") and any(each.endswith(word) for each in self.known.keys):
             return
-        yield f"`{word}` is no name of NeMo Gym {self.known.version}, nor in this page's snippets{self._near_key(word)}"
+        yield f"`{word}` is no name of {self.gym}, nor in this page's snippets{self._near_key(word)}"
 
     def _server(self, word: str) -> Iterator[str]:
-        instances = {key for key in self.known.keys if key in self.known.pairs}
-        if word in self.known.components or word in instances or word in self.chain.words or word == "gym":
+        instance = not self.known.pairs.get(word, frozenset()).isdisjoint(KINDS)
+        if word in self.known.components or instance or word in self.chain.words or word == "gym":
             return
-        yield f"no server `{word}` comes with NeMo Gym {self.known.version}{_hint(nearest(word, self.known.components))}"
+        yield f"no server `{word}` comes with {self.gym}{_hint(nearest(word, self.known.components))}"
 
     def _variable(self, name: str, strict: bool = False) -> Iterator[str]:
         if name in self.known.environment or name in self.chain.words:
@@ -698,12 +723,14 @@ class _Look:
         if not strict and name in self.known.words:
             return
         near = nearest(name, self.known.environment)
-        yield f"nothing of NeMo Gym {self.known.version}, of this page or of a program that it names reads `{name}`{_hint(near)}"
+        yield f"nothing of {self.gym}, of this page or of a program that it names reads `{name}`{_hint(near)}"
 
     def _dots(self, name: str) -> Iterator[str]:
         if self._is_own(name) or self.known.dotted(name):
             return
         parts = name.split(".")
+        if len(parts) == 2 and parts[0] in self.chain.words and parts[1] in model_attributes() | methods():
+            return
         if parts[0] not in ("nemo_gym", *KINDS) and not parts[0][:1].isupper() and self._own_pairs(parts):
             return
         last = parts[-1]
@@ -712,12 +739,13 @@ class _Look:
             fields = [f"{parts[0]}.{each}" for path in self.known.classes[parts[0]] for each in self.known.fields(path)]
             near = nearest(name, fields)
         elif parts[0] in ("nemo_gym", *KINDS):
-            near = nearest(name, same) or nearest(name, (path for path in self.known.symbols if path.startswith(parts[0])))
+            near = nearest(name, same)
+            near = near or nearest(name, (path for path in self.known.symbols if path.startswith(parts[0])))
         else:
             near = nearest(name, self.known.other_paths) or nearest(
                 name, (f"{parts[0]}.{inner}" for inner in self.known.pairs.get(parts[0], ()))
             )
-        yield f"no `{name}` in NeMo Gym {self.known.version}, nor in this page's snippets{_hint(near)}"
+        yield f"no `{name}` in {self.gym}, nor in this page's snippets{_hint(near)}"
 
     def _own_pairs(self, parts: list[str]) -> bool:
         """Whether each part of a dotted name is known below the one before it, or stands so in the snippets."""
@@ -728,7 +756,7 @@ class _Look:
             or f"{outer}.{inner}" in self.chain.text
             or re.search(rf"""["']?{outer}["']?\s*[:\]]\s*\{{?\[?\s*["']?{inner}\b""", self.chain.text)
             or re.search(rf"""\["{outer}"\]\["{inner}"\]""", self.chain.text)
-            for outer, inner in zip(parts, parts[1:], strict=False)
+            for outer, inner in pairwise(parts)
         )
 
     def _path(self, path: str) -> Iterator[str]:
@@ -739,34 +767,39 @@ class _Look:
         if path.startswith("/") and not _SUFFIX.search(path):  # an address of a server, or a folder of the system
             if path.count("/") > 1 and path.startswith(("/tmp", "/dev", "/etc", "/proc")):
                 return
-            routes = self.known.words | self.chain.words
-            wrong = [part for part in path.split("/") if WORD.fullmatch(part) and part not in routes and part != "v1"]
-            for part in wrong:
-                yield f"no address `{path}` of a server in NeMo Gym {self.known.version}{_hint(nearest(path, (f'/{each}' for each in self.known.words)))}"
+            routes = {*self.known.words, *self.chain.words, "v1"}
+            if any(WORD.fullmatch(part) and part not in routes for part in path.split("/")):
+                near = nearest(path, (f"/{each}" for each in self.known.words))
+                yield f"no address `{path}` of a server in {self.gym}{_hint(near)}"
+            return
+        if (self.page.docs.parent / bare).exists() or bare.startswith("~"):
             return
         top = bare.split("/")[0]
         pattern = re.sub(r"\b[A-Z_]{2,}\b|<[^>]*>|\.\.\.", "*", bare)
         if top in ("nemo_gym", *self.known.found["components"]):
-            if bare in self.known.files or ("*" in pattern and any(fnmatchcase(each, pattern) for each in self.known.files)):
-                return
-            yield f"no file or folder `{bare}` in the wheel of NeMo Gym {self.known.version}{_hint(nearest(bare, self.known.files))}"
-            return
-        if (self.page.docs.parent / bare).exists() or bare.startswith("~"):
+            files = self.known.files
+            if bare not in files and not ("*" in pattern and any(fnmatchcase(each, pattern) for each in files)):
+                yield f"no file or folder `{bare}` in the wheel of {self.gym}{_hint(nearest(bare, files))}"
             return
         known_file = name in self.known.file_names or name in self.chain.files
         if "/" not in bare and known_file:
             return
-        if "/" in bare and name in self.chain.files and all(part in self.chain.words | {".", ".."} for part in re.findall(r"[\w-]+", bare.rpartition("/")[0])):
+        folders = re.findall(r"[\w*-]+", bare.rpartition("/")[0])
+        if folders and name in self.chain.files and self.chain.words.issuperset(folders):
             return
-        stem = re.sub(r"^(?:X|[A-Z]+|[a-z]+|\*)(?=[_.-])", "", _PLACEHOLDER.sub("*", name)).lstrip("*")
-        if _SUFFIX.search(name) and (stem in self.chain.text or any(word.endswith(stem) for word in self.known.found["words"])) and len(stem) > 6:
+        stem = _PLACEHOLDER.sub("*", name).rpartition("*")[2]
+        if stem != name and _SUFFIX.fullmatch(stem):  # any file of that kind, such as X.jsonl
             return
-        if any(word.endswith(name) for word in self.known.found["words"]) and len(name) > 6:
+        if name.startswith(".") and name.count(".") == 1 and name in self.chain.text + messages():
             return
-        if not _SUFFIX.search(name) and all(part in self.known.words or part in self.chain.words or part == "*" for part in re.findall(r"[\w*-]+", bare)):
+        stem = re.sub(r"^(?:[a-z]+|X)(?=_)", "", stem)  # a run's own name, such as that of rollouts_failures.jsonl
+        if _SUFFIX.search(name) and len(stem) > 6 and (stem in self.chain.text or stem in messages()):
             return
-        known_files = [*self.chain.files, *self.known.file_names]
-        yield f"no file `{bare}`: no snippet of this page saves it, and NeMo Gym {self.known.version} has none of the name{_hint(nearest(name, known_files))}"
+        words = {*self.known.words, *self.chain.words, "*"}
+        if not _SUFFIX.search(name) and words.issuperset(re.findall(r"[\w*-]+", bare)):
+            return
+        near = nearest(name, [*self.chain.files, *self.known.file_names])
+        yield f"no file `{bare}`: no snippet of this page saves it, and {self.gym} has none of the name{_hint(near)}"
 
     def _phrase(self, text: str) -> Iterator[str]:
         """A message, or an expression: it stands in a snippet or in the release, or each name in it exists."""
@@ -777,15 +810,12 @@ class _Look:
                 yield from self._flags(found, Scope({}))
         yield from self._inside(text)
         if not re.search(r"[=(){}\[\]$|<>+*/]", text) and len(text.split()) > 2:
-            yield (
-                f"no program that this page runs, and no source of NeMo Gym {self.known.version}, says `{text}`"
-            )
+            yield (f"no program that this page runs, and no source of {self.gym}, says `{text}`")
 
     def _is_said(self, text: str) -> bool:
         """Whether the release, or another program, prints a text; what varies in it stands as `...`, or in quotes."""
         fragments = [
-            " ".join(each.split())
-            for each in re.split(r"\.\.\.|\[\.\.\.\]|'[^']*'|\"[^\"]*\"|\d[\d.]*|[:;,] ", text)
+            " ".join(each.split()) for each in re.split(r"\.\.\.|\[\.\.\.\]|'[^']*'|\"[^\"]*\"|\d[\d.]*|[:;,] ", text)
         ]
         fragments = [each.strip(" ()[].'\"") for each in fragments]
         wanted = [each for each in fragments if len(each) > 5] or [text]
@@ -807,7 +837,8 @@ class _Look:
         )
 
     def _near_key(self, word: str) -> str:
-        return _hint(nearest(word, self.known.components) or nearest(word, self.chain.words | self.known.keys))
+        others = {*self.chain.words, *self.known.keys, *self.known.found["words"]}
+        return _hint(nearest(word, self.known.components) or nearest(word, others))
 
     # ------------------------------------------------------------------------------------- plain text
 
@@ -849,10 +880,14 @@ class _Look:
         names = [name for name in names if name not in own]
         if not names:
             return
-        value = own[0].text if len(own) == 1 else "".join(part if isinstance(part, str) else part.text for part in passage.parts)
+        headed = zip(passage.row, passage.columns, strict=False)
+        settings = [cell for cell, header in headed if _SETTINGS.fullmatch(header)]
+        names = [part for cell in settings for part in cell if isinstance(part, Code)] or names
+        texts = [part if isinstance(part, str) else part.text for part in passage.parts]
+        value = own[0].text if len(own) == 1 else "".join(texts)
         scope = self.scope_of([part for cell in passage.row for part in cell])
         for each in reversed(sentences(passage.before)):
-            scope = scope if scope.flags or scope.classes else self.scope_of(each)
+            scope = scope if scope.flags or scope.classes or scope.owners else self.scope_of(each)
         message = self._default_fault(names[0], value.strip(), scope)
         if message:
             yield Fault(passage.line, f"{names[0].text} = {value.strip()}", message)
@@ -867,7 +902,7 @@ class _Look:
         if not literal and any(_plain_value(each) in ("None", "") or "(" in str(each) for each in defaults):
             return ""
         shown = " or ".join(f"`{_plain_value(each) or 'none'}`" for each in dict.fromkeys(defaults))
-        return f"the default of `{name.text}` in NeMo Gym {self.known.version} is {shown}; the page says {value}"
+        return f"the default of `{name.text}` in {self.gym} is {shown}; the page says {value}"
 
     def _defaults(self, name: Code, scope: Scope) -> list[str | None]:
         text = name.text
@@ -889,14 +924,17 @@ class _Look:
             return [value for key, classes in keys.items() for value in self._fields_named(key, classes)]
         owner, _, key = text.rpartition(".")
         if owner:
-            paths = [path for path in self.known.classes.get(owner.rpartition(".")[2], [])]
+            paths = self.known.classes.get(owner.rpartition(".")[2], [])
             return self._fields_named(key, paths)
         key = key.partition("=")[0].lstrip("+")
         if not re.fullmatch(r"\w+", key):
             return []
-        return self._fields_named(key, scope.classes) or self._fields_named(key, self.known.found["classes"]) or [
-            value for value in [self.known.found["settings"].get(key)] if value
-        ]
+        shared = [path for path in self.known.found["classes"] if path.startswith("nemo_gym.")]
+        for paths in (scope.owners, scope.classes, shared, self.known.found["classes"]):
+            if found := self._fields_named(key, paths):
+                return found
+        top = self.known.found["settings"].get(key)
+        return [top] if top else []
 
     def _fields_named(self, key: str, paths: Iterable[str]) -> list[str | None]:
         found = [self.known.fields(path) for path in paths]
@@ -909,7 +947,7 @@ def _plain_value(value: str | None) -> str:
         return "required"
     text = value.strip().strip("`").strip()
     text = _NUMBERS.get(text.lower(), text)
-    if text.lower() in _NO_VALUE - {"required", ""}:
+    if text.lower() in _NO_VALUE:
         return "None"
     if text.lower() in ("true", "yes", "on"):
         return "True"
@@ -919,7 +957,7 @@ def _plain_value(value: str | None) -> str:
         found = ast.literal_eval(text.replace(",", "") if re.fullmatch(r"[\d,]+", text) else text)
     except (ValueError, SyntaxError):
         return text if "(" in text else repr(text) if re.fullmatch(r"[\w./-]+", text) and text != "required" else text
-    return repr(float(found)) if isinstance(found, float) and not found.is_integer() else repr(int(found) if isinstance(found, float) else found)
+    return repr(int(found) if isinstance(found, float) and found.is_integer() else found)
 
 
 def _hint(near: str | None) -> str:
@@ -936,4 +974,4 @@ def messages() -> str:
     return " ".join(re.sub(r"""(?<=[^"'])["']\s*\n\s*[rbf]{0,2}["']""", "", text).split())
 
 
-__all__ = ["Code", "Fault", "Judged", "Passage", "Prose", "flags_of", "passages", "sentences"]
+__all__ = ["Code", "Fault", "Judged", "Passage", "Prose", "passages", "sentences"]

@@ -30,17 +30,27 @@ ROLE = "release"
 
 _NUMBER = r"\d+\.\d+(?:\.\d+)?"
 _CLAIM = re.compile(
-    rf"(?:(?P<relation>since|from|before|up to|in|of) )?(?:NeMo Gym )?(?P<release>{_NUMBER})(?P<on> (?:and|or) (?:later|newer)| on)?",
+    rf"(?:(?P<relation>since|from|before|up to|in|of) )?(?:NeMo Gym )?(?P<release>{_NUMBER})"
+    r"(?P<on> (?:and|or) (?:later|newer)| on)?",
     re.IGNORECASE,
 )
 
-_WORDS = "since|before|until|up to|as of|prior to|older than|newer than|earlier than|later than|through|after|starting (?:with|in|from)|(?:introduced|added|removed|deprecated|renamed|new|gone|dropped|changed) in"
+_WORDS = (
+    "since|before|until|up to|as of|prior to|older than|newer than|earlier than|later than|through|after|"
+    "starting (?:with|in|from)|(?:introduced|added|removed|deprecated|renamed|new|gone|dropped|changed) in"
+)
 _VERBS = "wrote|writes|reads?|had|adds|added|removes|removed|introduced|dropped|drops|renamed"
 _GYM = r"(?:NeMo[ -]Gym|nemo-gym)(?:'s)? (?:release |version )?v?"
 _BARE = (
     re.compile(rf"{_GYM}(?P<release>{_NUMBER}|\d+\.x)(?!\w)", re.IGNORECASE),
-    re.compile(rf"(?<![\w-])(?:{_WORDS}) (?:the )?(?:release |version |v)?(?P<release>{_NUMBER})(?![\w%]|\.\d)", re.IGNORECASE),
-    re.compile(rf"(?<![\w.])v?(?P<release>{_NUMBER})(?:\+| onwards?| on\b| (?:and|or) (?:later|newer|earlier|older|above|below|before|after|up)\b)", re.IGNORECASE),
+    re.compile(
+        rf"(?<![\w-])(?:{_WORDS}) (?:the )?(?:release |version |v)?(?P<release>{_NUMBER})(?![\w%]|\.\d)", re.IGNORECASE
+    ),
+    re.compile(
+        rf"(?<![\w.])v?(?P<release>{_NUMBER})(?:\+| onwards?| on\b|"
+        r" (?:and|or) (?:later|newer|earlier|older|above|below|before|after|up)\b)",
+        re.IGNORECASE,
+    ),
     re.compile(rf"(?<![\w-])(?:releases?|versions?) (?P<release>{_NUMBER})(?![\w%]|\.\d)", re.IGNORECASE),
     re.compile(rf"(?<![\w.])(?P<release>{_NUMBER}) (?:{_VERBS})\b", re.IGNORECASE),
 )
@@ -126,7 +136,8 @@ def fault_of(content: str, known: Releases, pinned: str) -> str:
                 right = all(has[v] for v in meant)
         if not right:
             those = ", ".join(v for v in upto_pin if v in having) or "none"
-            return f"`{words}` is not so of `{name}`: of {upto_pin[0]} to {upto_pin[-1]}, these releases have it: {those}"
+            span = f"{upto_pin[0]} to {upto_pin[-1]}"
+            return f"`{words}` is not so of `{name}`: of {span}, these releases have it: {those}"
     return ""
 
 
@@ -187,15 +198,19 @@ def wrong_versions(
     for found in _PYTHON.finditer(text):
         version = found["version"]
         if version not in (minor, asked) and not re.search(rf"(?<![\d.]){re.escape(version)}(?![\d.])", own):
-            yield found[0], f"NeMo Gym {pinned} asks for Python {requires}, and the tests run on {minor}; found {version}"
+            asks = f"NeMo Gym {pinned} asks for Python {requires}"
+            yield found[0], f"{asks}, and the tests run on {minor}; found {version}"
     known = {version for versions in others.values() for version in versions} | {pinned, asked}
     for title, versions in others.items():
-        for found in re.finditer(rf"(?<![\w-]){re.escape(title)} (?:version |release )?v?(?P<version>\d+(?:\.\d+)+)", text):
-            if found["version"] not in versions and not any(each.startswith(f"{found['version']}.") for each in versions):
+        cited = rf"(?<![\w-]){re.escape(title)} (?:version |release )?v?(?P<version>\d+(?:\.\d+)+)"
+        for found in re.finditer(cited, text):
+            if not any(f"{each}.".startswith(f"{found['version']}.") for each in versions):
                 yield found[0], f"docs/_data knows {title} {', '.join(versions)}; found {found['version']}"
     for found in _THREE.finditer(text):
         version = found["version"]
         # What NeMo Gym, Python and other programs have behind their names was judged above.
-        named = re.search(rf"(?:Gym|Python|{'|'.join(map(re.escape, others))})\W*(?:version |release )?$", text[: found.start()])
+        titles = "|".join(["Gym", "Python", *map(re.escape, others)])
+        named = re.search(rf"(?:{titles})\W*(?:version |release )?$", text[: found.start()])
         if version not in known and not named and version not in own:
-            yield found[0], f"no program of docs/_data/programs.toml has the version {version}, nor does a snippet name it"
+            message = f"no program of docs/_data/programs.toml has the version {version}, nor does a snippet name it"
+            yield found[0], message

@@ -15,17 +15,19 @@ import keyword
 import re
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from harness.blocks import Block, BlockError
-from harness.pages import Page, page_at, upstream
-from harness.pin import read_index
+from harness.pages import Page, upstream
 from harness.verdict import Failure
+from pinned.symbols import read_index
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
@@ -37,6 +39,12 @@ KINDS = ("resources_servers", "responses_api_agents", "responses_api_models", "e
 
 #: What every object of Python's own types has, and every pydantic model.
 _TYPES = (str, bytes, int, float, list, dict, set, tuple, BaseException, object)
+
+#: What stands below this line of a page is generated from the release, and judged where that is done.
+GENERATED = "% Generated below this line"
+
+#: A file of that name in so many folders of the wheel is a convention, such as app.py.
+OFTEN = 10
 
 Commands = dict[str, "Command"]
 
@@ -63,6 +71,11 @@ class Program:
     names: frozenset[str]
     environment: frozenset[str]
     says: tuple[str, ...]
+
+    def length(self, words: list[str]) -> int:
+        """How many of some words are the longest command of the program that they begin with; 0 for none."""
+        lengths = range(len(words), 0, -1)
+        return next((length for length in lengths if " ".join(words[:length]) in self.commands), 0)
 
 
 class Known:
@@ -104,7 +117,19 @@ class Known:
         """Other programs by the word that starts their commands."""
         generated = json.loads((self.data / "programs.json").read_text(encoding="utf-8"))
         written = tomllib.loads((self.data / "programs.toml").read_text(encoding="utf-8"))
-        return {name: _program(name, each) for name, each in (generated | written).items()}
+        names = [*generated, *(name for name in written if name not in generated)]
+        return {name: _program(name, generated.get(name, {}) | written.get(name, {})) for name in names}
+
+    @cached_property
+    def by_title(self) -> dict[str, Mapping[str, tuple[str, ...]]]:
+        """The commands of other programs by how prose calls the program."""
+        return {program.title: program.commands for program in self.programs.values()}
+
+    @cached_property
+    def titles(self) -> re.Pattern[str]:
+        """Where a text calls another program by its name; ``own``, where what follows is said to be the program's."""
+        names = "|".join(map(re.escape, sorted(self.by_title, key=len, reverse=True)))
+        return re.compile(rf"(?<![\w-])(?P<title>{names})(?![\w-])(?P<own>'s $)?")
 
     # -------------------------------------------------------------------------------- classes and fields
 
@@ -172,9 +197,7 @@ class Known:
     def other_paths(self) -> frozenset[str]:
         """The dotted keys of other programs' configurations, and all above them."""
         keys = json.loads((self.data / "nemo-rl-keys.json").read_text(encoding="utf-8"))["keys"]
-        return frozenset(
-            ".".join(key.split(".")[:length]) for key in keys for length in range(1, key.count(".") + 2)
-        )
+        return frozenset(".".join(key.split(".")[:length]) for key in keys for length in range(1, key.count(".") + 2))
 
     @cached_property
     def environment(self) -> frozenset[str]:
@@ -191,9 +214,25 @@ class Known:
             found |= {"/".join(parts[:length]) for length in range(1, len(parts) + 1)}
         return frozenset(found)
 
+    def of_component(self, name: str) -> list[str]:
+        """The classes of a server, an agent or a model server that settings are read by."""
+        return self._by_component.get(name, [])
+
+    @cached_property
+    def _by_component(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.found["classes"]:
+            parts = path.split(".")
+            if parts[0] in KINDS:
+                found.setdefault(parts[1], []).append(path)
+        return found
+
     @cached_property
     def file_names(self) -> frozenset[str]:
-        return frozenset(path.rpartition("/")[2] for path in self.files)
+        """What files of the wheel are called, where the name alone says which are meant: a configuration's, or one that
+        every component has."""
+        count = Counter(name for names in self.found["files"].values() for name in names)
+        return frozenset(name for name, times in count.items() if times >= OFTEN or name.endswith(".yaml"))
 
     # -------------------------------------------------------------------------------------- by the dots
 
@@ -208,14 +247,14 @@ class Known:
         if parts[0] in ("nemo_gym", *self.found["components"]):
             return head in self.symbols and self.has_attribute(head, own)
         if head in self.classes:
-            return any(self.has_attribute(path, own) for path in self.classes[head]) or own in _model_attributes()
+            return any(self.has_attribute(path, own) for path in self.classes[head]) or own in model_attributes()
         if _python(name):
             return True
         if "*" in name:
             return any(fnmatchcase(path, name) for path in self.other_paths)
         return parts[0] in self.words and all(
             inner in self.pairs.get(outer, ()) or (outer in self.components and inner in self.keys)
-            for outer, inner in zip(parts, parts[1:], strict=False)
+            for outer, inner in pairwise(parts)
         )
 
     @cache  # noqa: B019  (one object lives as long as the run)
@@ -238,7 +277,8 @@ def _program(name: str, data: Mapping[str, Any]) -> Program:
 
 
 @cache
-def _model_attributes() -> frozenset[str]:
+def model_attributes() -> frozenset[str]:
+    """What every pydantic model has."""
     from pydantic import BaseModel
 
     return frozenset(dir(BaseModel))
@@ -335,7 +375,8 @@ def _add_block(own: Own, block: Block) -> None:
         for name in ("", *re.findall(r"[\w./-]+\.py\b", block.source)[:1]):
             own.scripts.setdefault(name, {}).update(flags_of(block.source))
     elif block.language == "console":
-        own.commands += [" ".join(found["command"].replace("\\\n", " ").split()) for found in _PROMPT.finditer(block.source)]
+        typed = (found["command"].replace("\\\n", " ") for found in _PROMPT.finditer(block.source))
+        own.commands += [" ".join(command.split()) for command in typed]
     elif block.language == "bash":
         own.commands += block.source.splitlines()
 
@@ -353,7 +394,7 @@ def flags_of(source: str) -> dict[str, str]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):  # a part of a file, or a block that is meant to fail
-        return {flag: "" for flag in re.findall(r"""add_argument\(\s*["'](--[\w-]+)""", source)}
+        return dict.fromkeys(re.findall(r"""add_argument\(\s*["'](--[\w-]+)""", source), "")
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
@@ -373,13 +414,11 @@ def own_names(page: Page) -> tuple[Own, Own]:
         before = upstream(page)
     except Failure:  # the page fails for that
         before = []
-    linked = [
-        page_at(page.docs, (page.path.parent / name).resolve().relative_to(page.docs).with_suffix("").as_posix())
-        for found in _LINK.finditer(page.text)
-        if (name := found["path"]) and "://" not in name and (page.path.parent / name).resolve().is_relative_to(page.docs)
-    ]
+    names = [found["path"] for found in _LINK.finditer(page.text) if found["path"] and "://" not in found["path"]]
+    paths = [(page.path.parent / name).resolve() for name in names]
+    linked = [Page(page.docs, path) for path in paths if path.is_relative_to(page.docs)]
     for each in dict.fromkeys([*before, *linked]):
-        if each.path.is_file() and each.path != page.path:
+        if each.path.is_file() and each.path != page.path and GENERATED not in each.text:
             chain.add(_own(each))
     return own, chain
 

@@ -1,0 +1,273 @@
+"""What prose and tables name is looked up: each kind of wrong name is seen, with its line and the right one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.pages import Page, all_pages
+from harness.verdict import Failure
+from prose import releases
+from prose.look import DATA, Prose
+from prose.names import Known
+
+DOCS = DATA.parent
+
+SCRIPT = """\
+```{code-block} python
+:file: pick.py
+
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--least", type=float, default=0.5)
+parser.add_argument("--rows", type=int, default=10)
+```
+
+```console
+$ python pick.py --least 0.5
+$ gym eval run --no-serve --input rows.jsonl --num-repeats 4
+```
+
+"""
+
+LIES = {
+    "a misspelt flag": ("Use `--num-repeatz 4`.", "--num-repeats"),
+    "a flag cut short": ("Run `gym eval run --num-repeat 4`.", "--num-repeats"),
+    "a flag of another command, in one code": ("Run `gym env start --num-repeats 4`.", "gym"),
+    "a flag of another command, in one sentence": ("`gym env start` takes `--num-repeats`.", "gym eval run"),
+    "a flag of another command, a sentence later": ("Run `gym env start`. Give it `--num-repeats 4`.", "gym eval run"),
+    "a flag of another command, by role": ("{gym}`gym env start` takes `--num-repeats`.", "gym eval run"),
+    "a flag of no program's in a table": ("| flag | what |\n| --- | --- |\n| `--repeats` | times |", "no flag"),
+    "a table of another command's flags": ("The flags of `gym env start`:\n\n| flag | what |\n| --- | --- |\n| `--num-repeats` | times |", "no flag of"),
+    "a flag of another program": ("vLLM's `--num-repeats` does.", "no flag of"),
+    "a flag that a program lacks": ("`vllm serve --max-num-sequences 4`", "--max-num-seqs"),
+    "a flag of ray's": ("`ray start --num-cpu 4`", "--num-cpus"),
+    "a flag of a page's own script": (SCRIPT + "`pick.py` takes `--most`.", "no flag `--most`"),
+    "a flag of a script, with it": (SCRIPT + "Run `python pick.py --leest 1`.", "--least"),
+    "a flag without its backticks": ("Use --num-repeatz here.", "--num-repeats"),
+    "a command": ("`gym eval runn`", "gym eval run"),
+    "a command in a cell": ("| do | with |\n| --- | --- |\n| run | `gym evaluate run` |", "no command"),
+    "an old command": ("Was `ng_collect_rollout`.", "ng_collect_rollouts"),
+    "a command in a diagram": ("```{mermaid}\n:alt: x\n\nflowchart LR\n  a[gym eval runn] --> b\n```", "gym eval run"),
+    "a command in a heading": ("## Use gym env strt", "gym env start"),
+    "a command of uv": ("`uv pip instal x`", "uv pip install"),
+    "a program that nobody knows": ("The command `gymx run` does it.", "gymx"),
+    "a key": ("The key `num_repeatz`.", "num_repeats"),
+    "a key with a value": ("Set `num_samples_in_paralel: 4`.", "num_samples_in_parallel"),
+    "an override": ("Give `+num_repeat_add_seed=true`.", "num_repeats_add_seed"),
+    "an override that the command does not read": ("`gym eval profile +num_repeats=4`", "no setting"),
+    "a value": ("Set `grading_mode: lenient_boxd`.", "lenient_boxed"),
+    "a field": ("Read `mask_samples` in each row.", "mask_sample"),
+    "a field below another": ("Read `response.outputs`.", "response.output"),
+    "a field of a class": ("`RolloutCollectionConfig.num_repeat`", "RolloutCollectionConfig.num_repeats"),
+    "a field of another class": ("`RewardProfileConfig.num_repeats`", "RewardProfileConfig"),
+    "a server": ("The server `mcqb` grades.", "mcqa"),
+    "a server of two words": ("The resources server `math_with_judges`.", "math_with_judge"),
+    "a server by its column": ("| server | what |\n| --- | --- |\n| `calender` | dates |", "calendar"),
+    "a word that is a server's": ("Choose `mcqb` for it.", "mcqa"),
+    "a field as a server": ("The server `num_repeats` does.", "no server"),
+    "a module": ("`nemo_gym.rollout_collections`", "nemo_gym.rollout_collection"),
+    "a name in a module": ("`nemo_gym.prompt.PromptConfigg`", "nemo_gym.prompt.PromptConfig"),
+    "a name of another module": ("`nemo_gym.prompt.RolloutCollectionConfig`", "nemo_gym.rollout_collection.RolloutCollectionConfig"),
+    "a module after python -m": ("`python -m nemo_gym.promptt`", "no module"),
+    "a class": ("The class `PromptConfigg`.", "PromptConfig"),
+    "Python's own": ("`json.lods` reads it.", "json.lods"),
+    "a file of the wheel": ("`resources_servers/mcqa/configs/mcqb.yaml`", "resources_servers/mcqa/configs/mcqa.yaml"),
+    "a folder of the wheel": ("`resources_servers/mcqaa`", "resources_servers/mcqa"),
+    "a file that nobody saves": ("Now you have `trained.jsonl`.", "trained.jsonl"),
+    "an address": ("Ask `/verifyy`.", "/verify"),
+    "a variable": ("Set `NEMO_GYM_CACHE_DIRS`.", "NEMO_GYM_CACHE_DIR"),
+    "a variable with a value": ("Set `NEMO_GYM_LOGLEVEL=debug`.", "NEMO_GYM_LOG_LEVEL"),
+    "a variable in a configuration": ("Write `${oc.env:OPENAI_API_KEYS}`.", "OPENAI_API_KEY"),
+    "a constant as a variable": ("The environment variable `SESSION_ID_KEY`.", "SESSION_ID_KEY"),
+    "a message": ("It says `Head server has not come up yet`.", "says"),
+    "a default in prose": ("`num_repeats` defaults to 3.", "`1`"),
+    "a default in words": ("`num_repeats` is three unless you set it.", "`1`"),
+    "a default beside a role": ("{setting}`RolloutCollectionConfig.num_repeats` is 7 unless you set it.", "`1`"),
+    "a default of a role's, named": ("The default of {setting}`RolloutCollectionConfig.num_repeats` is 7.", "`1`"),
+    "a default in brackets": ("`resume_from_cache` (default: true)", "`False`"),
+    "a default of a flag": ("`gym eval run --num-repeats` defaults to 4.", "`1`"),
+    "a default in a table": ("| key | default |\n| --- | --- |\n| `num_repeats` | 3 |", "`1`"),
+    "a default in code in a table": ("| Setting | Type | Default |\n| --- | --- | --- |\n| `num_repeats` | int | `3` |", "`1`"),
+    "a default of an agent's": ("| agent | setting | default |\n| --- | --- | --- |\n| `gymnasium_agent` | `max_steps` | 12 |", "`10`"),
+    "a default of a script": (SCRIPT + "| flag of `pick.py` | default |\n| --- | --- |\n| `--least` | 0.7 |", "`0.5`"),
+    "a release": ("This page is for NeMo Gym 0.9.3.", "{release}"),
+    "since": ("It is there since 0.6.", "{release}"),
+    "up to": ("Up to NeMo Gym 0.4 it was so.", "{release}"),
+    "and later": ("Needs 0.6 and later.", "{release}"),
+    "of a version": ("A clone of version 0.5.1.", "{release}"),
+    "the way it was": ("The way 0.5 wrote it.", "{release}"),
+    "over two lines": ("It came since\n0.6.", "{release}"),
+    "a claim in a description": ("", "{release}"),
+    "a Python": ("It runs on Python 3.11.", "3.13"),
+    "a version of another program": ("With vLLM 0.99.0 it works.", "vLLM"),
+    "a version of nobody": ("With 9.8.7 it works.", "9.8.7"),
+    "a wrong claim": ("{release}`since 0.5 <task_source>` it is.", "0.6.0"),
+    "a claim of a name that never was": ("{release}`since 0.6 <task_sauce>` it is.", "task_source"),
+    "a claim without a name": ("{release}`since 0.6` it is.", "expected a claim"),
+    "a claim of no release": ("{release}`since 0.8 <task_source>` it is.", "no release 0.8"),
+    "in a definition": ("`num_repeatz`\n: how often", "num_repeats"),
+    "in a list": ("1. Do.\n2. Set `num_repeatz`.", "num_repeats"),
+    "in an admonition": ("```{note}\nSet `num_repeatz`.\n```", "num_repeats"),
+    "in a tab": ("````{tab-set}\n```{tab-item} A\n\nSet `num_repeatz`.\n```\n````", "num_repeats"),
+    "in a link": ("See [`num_repeatz`](https://example.org).", "num_repeats"),
+    "in a heading": ("## Set `num_repeatz`", "num_repeats"),
+    "in a quotation": ("> Set `num_repeatz`.", "num_repeats"),
+}  # fmt: skip
+
+RIGHT = [
+    "Use `--num-repeats 4`, and `-o` too.",
+    "{gym}`gym env start` runs. `gym eval run` takes `--num-repeats`.",
+    "Run `gym eval run --num-repeats 4 +num_repeats_add_seed=true`, or `gym env`, or `gym`.",
+    "Was `ng_collect_rollouts`; all names begin with `ng_`.",
+    "The server `mcqa`, the agent `simple_agent` and the key `num_repeats: 4`.",
+    "`nemo_gym.rollout_collection.RolloutCollectionConfig`, `RolloutCollectionConfig.num_repeats`, `json.loads`",
+    "`response.output` and `response.incomplete_details`, `head_server.port`",
+    "`resources_servers/mcqa/configs/mcqa.yaml`, `resources_servers/NAME/app.py`, `X_failures.jsonl`, `vllm_model.yaml`",
+    "`NEMO_GYM_CACHE_DIR`, `RAY_ADDRESS`, `${oc.env:OPENAI_API_KEY}`",
+    "`num_repeats` defaults to 1. `resume_from_cache` is false unless you set it.",
+    "| key | default |\n| --- | --- |\n| `num_repeats` | 1 |\n| `num_samples_in_parallel` | no limit |",
+    "| agent | setting | default |\n| --- | --- | --- |\n| `gymnasium_agent` | `max_steps` | 10 |",
+    "`vllm serve` takes `--max-num-seqs`, `ray start --num-cpus 4`, `uv pip install x`, vLLM 0.33.0",
+    SCRIPT + "`pick.py` takes `--least` and writes nothing. `gym eval run` takes `--input rows.jsonl`.",
+    "It comes {release}`since 0.6 <task_source>`. {release}`Before 0.4 <no gym env start>` it was `ng_run`.",
+    "NeMo Gym 0.7.0 runs on Python 3.13.14 or newer. The rate rises from 0.2 to 0.6, 127.0.0.1 listens.",
+    "It logs `Head server is not up yet`, then `[task_data validation]`.",
+    "A comment <!-- `num_repeatz` since 0.6 --> is nobody's.",
+]  # fmt: skip
+
+FRONT = "---\ncontent-type: how-to\njob: See.\ndescription: One{}.\nkeywords: test\n---\n\n# Page\n\n"
+
+
+@pytest.fixture
+def found(tmp_path: Path):
+    """The faults of a page's body: pairs of the body's line and the message."""
+    prose = Prose(tmp_path)
+
+    def judge(body: str, description: str = "") -> list[tuple[int, str]]:
+        front = FRONT.format(description)
+        path = tmp_path / "page.md"
+        path.write_text(front + body + "\n", encoding="utf-8")
+        lines = front.count("\n")
+        return [(fault.line - lines, fault.message) for fault in prose.judge(Page(tmp_path, path)).faults]
+
+    return judge
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_seen(found, lie: str) -> None:
+    body, right = LIES[lie]
+    faults = found(body, "" if body else ", new since NeMo Gym 0.6")
+    assert faults, body
+    assert any(right in message for _, message in faults), faults
+
+
+@pytest.mark.parametrize("body", RIGHT)
+def test_what_is_right_passes(found, body: str) -> None:
+    assert found(body) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("One.\n\nTwo `num_repeats`\nthree `num_repeatz`.", 4),
+        ("| a | b |\n| --- | --- |\n| `num_repeats` | x |\n| x | `num_repeatz` |", 4),
+        ("```{note}\nOne.\n\n- `num_repeats`\n- two\n  `num_repeatz`\n```", 6),
+        ("`num_repeats\n  4`, and\n`num_repeatz`", 3),
+    ],
+)
+def test_the_line_is_that_of_the_name(found, body: str, line: int) -> None:
+    assert [at for at, message in found(body) if "num_repeatz" in message] == [line]
+
+
+def test_an_exception_is_for_its_page_and_name_alone(tmp_path: Path) -> None:
+    prose = Prose(tmp_path)
+    prose.exceptions_file = tmp_path / "exceptions.toml"
+    entry = '[[exception]]\npage = "page"\nnames = ["num_repeatz"]\nreason = "the page says that there is none"\n'
+    prose.exceptions_file.write_text(entry, encoding="utf-8")
+    for name, text, faults in (
+        ("page", "`num_repeatz`", 0),
+        ("other", "`num_repeatz`", 1),
+        ("page", "`num_repeaty`", 1),
+    ):
+        path = tmp_path / f"{name}.md"
+        path.write_text(FRONT.format("") + text, encoding="utf-8")
+        assert len(prose.judge(Page(tmp_path, path)).faults) == faults
+
+
+def test_a_failure_names_page_line_name_and_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("# Page\n\nSet `num_repeatz`.\n", encoding="utf-8")
+    with pytest.raises(Failure) as raised:
+        Prose(tmp_path).check(Page(tmp_path, path))
+    assert raised.value.line == 3
+    assert "page.md:3" in raised.value.message
+    assert "`num_repeatz`" in raised.value.message
+    assert "`num_repeats`" in raised.value.message
+
+
+@pytest.fixture(scope="module")
+def site() -> dict[str, set[str]]:
+    """Which exceptions each page uses, and what its prose comes to."""
+    prose = Prose(DOCS)
+    judged = {page.name: prose.judge(page) for page in all_pages(DOCS)}
+    assert {name: one.faults for name, one in judged.items() if one.faults} == {}
+    return {name: set(one.used) for name, one in judged.items()}
+
+
+def test_every_exception_is_needed_and_has_its_reason(site: dict[str, set[str]]) -> None:
+    idle = [
+        (each["page"], name)
+        for each in Prose(DOCS).exceptions
+        for name in each["names"]
+        if not any(name in used for page, used in site.items() if each["page"] in ("*", page))
+    ]
+    assert idle == []
+    assert all(len(each["reason"].split()) > 3 for each in Prose(DOCS).exceptions)
+
+
+def test_the_data_are_of_the_pinned_release() -> None:
+    known = Known(DATA)
+    assert known.version == releases.load(DATA).versions[-1]
+    assert "gym eval run" in known.commands
+
+
+def test_since_in_the_format_tables_is_what_the_wheels_say() -> None:
+    """A field's name may be older than the field; it is never younger."""
+    known = releases.load(DATA)
+    young = []
+    for kind, fields in json.loads((DATA / "formats.json").read_text(encoding="utf-8")).items():
+        for field in fields:
+            having = known.having.get(field["name"], frozenset())
+            if field["since"] in known.versions and having and field["since"] < min(having):
+                young.append((kind, field["name"], field["since"], min(having)))
+    assert young == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "right"),
+    [
+        ("since 0.6 <task_source>", True),
+        ("since 0.6 <task_source, no gym env run>", False),
+        ("Before 0.4 <no gym env start>", True),
+        ("before 0.4 <gym env start>", False),
+        ("before 0.5 <no gym env start>", False),
+        ("up to 0.5 <row-wins-over-agent-name>", True),
+        ("up to 0.6 <row-wins-over-agent-name>", False),
+        ("before 0.6 <row-wins-over-agent-name>", True),
+        ("0.5.1 <collate-writes-agent-ref>", True),
+        ("0.6 and later <collate-removes-agent-ref>", True),
+        ("in 0.4 <gym eval run --no-serve>", True),
+        ("since 0.2.0 <num_repeats>", False),  # nobody knows what was before the first
+    ],
+)
+def test_a_claim_is_held_against_the_wheels(claim: str, right: bool) -> None:
+    assert (releases.fault_of(claim, releases.load(DATA), "0.7.0") == "") is right
+
+
+def test_a_claim_reads_well() -> None:
+    assert releases.shown("since 0.6 <task_source>") == "since NeMo Gym 0.6"
+    assert releases.shown("Before NeMo Gym 0.4 <no gym env start>") == "Before NeMo Gym 0.4"
