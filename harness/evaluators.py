@@ -19,7 +19,7 @@ from harness.console import Command, commands_of
 from harness.consumers import CONSUMERS
 from harness.consumers.strict import nearest
 from harness.expected import could_still_match, difference, matches, normalise, says_nothing, too_broad, updated
-from harness.installs import check_install, is_install
+from harness.installs import check_install, is_install, requirements_of
 from harness.session import NETWORK_MESSAGE, PageSession
 from harness.shell import Result, Timeout
 from harness.update import Edit
@@ -75,6 +75,10 @@ def evaluate(session: PageSession, block: Block, above: Printed | None) -> Verdi
     session.judged.append(block)
     try:
         return LANGUAGES[block.language](session, block, above)
+    except Failure as failure:
+        if session.reader is not None and (hint := session.reader.hint(failure.message)):
+            failure.message += f"\n{hint}"
+        raise
     finally:
         # Also where it failed for another reason: one of these is the cause.
         session.refuse_ignored()
@@ -164,6 +168,8 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
     for command in commands:
         if is_install(command.text) and not session.host.installs:
             check_install(command.text, command.line, session.page.environment)
+            if session.reader is not None:
+                session.reader.installs(requirements_of(command.text, command.line))
             installs += 1
             continue
         wanted = block.option("fails") if command is commands[-1] else None

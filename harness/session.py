@@ -28,6 +28,7 @@ from harness.consumers.command_line import NOTES
 from harness.environments import DEFAULT, ENVIRONMENTS, Environment, named
 from harness.live import QUIET_ENV, Zygote
 from harness.pages import Page
+from harness.reader import Reader
 from harness.shell import COLUMNS, Result, Screen, Shell, Terminal
 from harness.verdict import Failure
 
@@ -206,6 +207,7 @@ class PageSession:
     Attributes:
         directory: where the page's commands run and its files are written.
         judged: its blocks that have been judged, up to the one at hand.
+        reader: what the page's reader has installed by then; None where pages run as their reader runs them.
     """
 
     def __init__(self, page: Page, host: Host, start: Start, blocks: Sequence[Block] | None = None) -> None:
@@ -223,14 +225,18 @@ class PageSession:
         self.terminals: list[Terminal] = []
         self._screens: list[Screen] = []
         self._attempts = isolation.attempts()
+        # Where pages run as their reader runs them, they have what they install, and nothing has to be hidden.
+        self.reader = None if host.genuine else Reader(self.logs.parent / "reader", page.environment)
         self._refusals = self.logs / "refused.jsonl"
         self._refused = 0
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
         """The environment of the page's processes."""
-        noted = {} if self.host.genuine else {NOTES: str(self._refusals)}
-        return self.host.page_environment(self.page.environment) | self.apart.variables | noted
+        environment = self.host.page_environment(self.page.environment) | self.apart.variables
+        if self.reader is None:
+            return environment
+        return self.reader.environment(environment) | {NOTES: str(self._refusals)}
 
     @cached_property
     def apart(self) -> Together:

@@ -27,6 +27,7 @@ import nemo_gym.global_config
 import nemo_gym.server_utils
 
 from harness.live import wire
+from harness.reader import outside
 
 BIN = Path(sys.executable).parent
 _HERE = str(Path(__file__).parent)
@@ -59,7 +60,7 @@ def become(
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
 
     os.environ.clear()
-    os.environ.update(env)
+    os.environ.update(outside(env))
     os.chdir(cwd)
     sys.argv = list(argv)
     main = types.ModuleType("__main__")

@@ -5,42 +5,17 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from harness.console import commands_of
 from harness.installs import is_install, requirements_of
 from harness.pages import Page, all_pages, upstream
-from pinned.symbols import pinned_version
+from harness.reader import packages
 from tests.pages.modules import sources
 
 DOCS = Path(__file__).parents[2] / "docs"
-NEMO_GYM = f"nemo-gym=={pinned_version()}"
-
-
-@cache
-def closure(requirement: str) -> frozenset[str]:
-    """The distributions that one requirement brings along, itself included, on this machine."""
-    found: set[tuple[str, str]] = set()
-    waiting = [Requirement(requirement)]
-    while waiting:
-        asked = waiting.pop()
-        for extra in ("", *asked.extras):
-            here = (canonicalize_name(asked.name), extra)
-            if here in found:
-                continue
-            found.add(here)
-            try:
-                needs = map(Requirement, requires(asked.name) or [])
-            except PackageNotFoundError:  # the lock leaves out what this Python or platform does not need
-                continue
-            waiting += [need for need in needs if need.marker is None or need.marker.evaluate({"extra": extra})]
-    return frozenset(name for name, _ in found)
 
 
 def imports(source: str) -> dict[str, int]:
@@ -98,21 +73,21 @@ def installed(page: Page) -> frozenset[str]:
         if is_install(command.text)
         for requirement in requirements_of(command.text, command.line)
     ]
-    return frozenset().union(*map(closure, [NEMO_GYM, *asked]))
+    return frozenset().union(*map(packages(page.environment).closure, [*page.environment.describes, *asked]))
 
 
 def missing(page: Page) -> list[str]:
     """One line for each module that a page imports and its reader may not have."""
-    known, own, have = packages_distributions(), own_modules(page), installed(page)
+    own, have = own_modules(page), installed(page)
     found = []
     for name, line, source in sources(page):
         for module, at in needed(source, own).items():
-            distributions = {canonicalize_name(each) for each in known.get(module, ())}
+            distributions = packages(page.environment).brings(module)
             if module in sys.stdlib_module_names or module in own or distributions & have:
                 continue
             place = f"{name}:{line + at}" if name == page.label else f"{name} (line {line})"
-            brings = " or ".join(sorted(distributions)) or "no distribution of the tests' environment"
-            found.append(f"{place}: needs {module}, of {brings}: give the page `$ uv pip install` before it")
+            names = " or ".join(sorted(distributions)) or "no distribution of the tests' environment"
+            found.append(f"{place}: needs {module}, of {names}: give the page `$ uv pip install` before it")
     return found
 
 

@@ -1,0 +1,166 @@
+"""What the reader of a page has installed, and what of the page's environment, which has everything, they have not.
+
+A reader has what the distributions that the page's environment describes bring along, and what the install commands
+of the page that they have run by then bring. The rest is hidden from the page's processes: its modules by
+`harness/hiding.py`, its programs by others of their names. Both say just what the reader's own machine would say.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from harness.environments import Environment
+
+#: What each Python of a page runs as it starts, because of the file of this name among its packages.
+HIDING = Path(__file__).with_name("hiding.py")
+_STARTS = "harness-hiding.pth"
+
+#: Names the file that lists the hidden modules, one on a line.
+HIDDEN = "HARNESS_HIDDEN"
+
+#: What a reader without any of them has too: uv makes the environment in which they follow the pages.
+WITH_UV = frozenset({"uv"})
+
+_SAID = re.compile(r"No module named '(\w+)|(?:^|: )([\w.-]+): command not found", re.MULTILINE)
+_NO_PROGRAM = '#!/bin/sh\necho "bash: ${0##*/}: command not found" >&2\nexit 127\n'
+
+
+class Packages:
+    """The distributions of an environment, read from its files: no Python of it runs.
+
+    Args:
+        environment: one that is installed.
+
+    Attributes:
+        folder: where they lie.
+        modules: the names, without dots, of their modules, each with the distributions that have one.
+        programs: the names of their programs, each with that of its distribution.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        python = environment.python
+        self.folder = folder = environment.prefix / "lib" / f"python{python}" / "site-packages"
+        self._markers = {"python_version": python, "python_full_version": f"{python}.99", "extra": ""}
+        self._needs: dict[str, list[str]] = {}
+        self.modules: dict[str, set[str]] = {}
+        self.programs: dict[str, str] = {}
+        for each in metadata.distributions(path=[str(folder)]):
+            name = canonicalize_name(each.metadata["Name"])
+            self._needs[name] = each.requires or []
+            for file in each.files or ():
+                if file.parent.name == environment.programs.name and file.parts[0] == "..":
+                    self.programs[file.name] = name
+                elif len(file.parts) > 1 or file.suffix in (".py", ".so"):
+                    module = file.parts[0] if len(file.parts) > 1 else file.name.partition(".")[0]
+                    if module.isidentifier():
+                        self.modules.setdefault(module, set()).add(name)
+
+    def brings(self, module: str) -> frozenset[str]:
+        """The distributions that have a module of that name, without dots."""
+        return frozenset(self.modules.get(module, ()))
+
+    @cache  # noqa: B019  (one object for each environment, for as long as the process lives)
+    def closure(self, requirement: str) -> frozenset[str]:
+        """The distributions that one requirement brings along, itself included, on this machine."""
+        found: set[tuple[str, str]] = set()
+        waiting = [Requirement(requirement)]
+        while waiting:
+            asked = waiting.pop()
+            for extra in ("", *asked.extras):
+                here = (canonicalize_name(asked.name), extra)
+                if here not in found:
+                    found.add(here)
+                    # What is not installed is what this Python or platform does not need.
+                    needs = map(Requirement, self._needs.get(here[0], ()))
+                    here_too = self._markers | {"extra": extra}
+                    waiting += [need for need in needs if need.marker is None or need.marker.evaluate(here_too)]
+        return frozenset(name for name, _ in found)
+
+
+@cache
+def packages(environment: Environment) -> Packages:
+    """What an environment has, read once."""
+    return Packages(environment)
+
+
+@cache
+def _hides(folder: Path) -> None:
+    """See that each Python with these packages hides what it is told to."""
+    # Not by PYTHONPATH: a page may set it, and its reader has none.
+    start = f'import os; HIDDEN = os.environ.get("{HIDDEN}"); HIDDEN and exec(open({str(HIDING)!r}).read(), {{}})\n'
+    path = folder / _STARTS
+    if not path.is_file() or path.read_text(encoding="utf-8") != start:
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(start, encoding="utf-8")
+        unfinished.replace(path)
+
+
+class Reader:
+    """The reader of one page.
+
+    Args:
+        folder: where what the page's processes need of this is kept.
+        environment: the page's. Its reader begins with the distributions that it describes.
+    """
+
+    def __init__(self, folder: Path, environment: Environment) -> None:
+        self._packages = packages(environment)
+        _hides(self._packages.folder)
+        self._missing = folder / "not-installed"
+        self._hidden = folder / "hidden-modules"
+        self._missing.mkdir(parents=True)
+        self._has = WITH_UV
+        self._begins_with = " and ".join(environment.describes)
+        self.installs(environment.describes)
+
+    def installs(self, requirements: Iterable[str]) -> None:
+        """Take note of what an install command of the page asks for."""
+        self._has = self._has.union(*map(self._packages.closure, requirements))
+        modules = sorted(name for name in self._packages.modules if not self._packages.brings(name) & self._has)
+        self._hidden.write_text("".join(f"{name}\n" for name in modules), encoding="utf-8")
+        programs = {name for name, of in self._packages.programs.items() if of not in self._has}
+        there = {path.name for path in self._missing.iterdir()}
+        for name in programs - there:
+            path = self._missing / name
+            path.write_text(_NO_PROGRAM, encoding="utf-8")
+            path.chmod(0o755)
+        for name in there - programs:
+            (self._missing / name).unlink()
+
+    def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The environment, with what hides from a process that has it what the reader has not."""
+        path = os.pathsep.join([str(self._missing), environment["PATH"]])
+        return {**environment, "PATH": path, HIDDEN: str(self._hidden)}
+
+    def hint(self, said: str) -> str:
+        """How to mend it where a message says that something is not there which only this environment has; or ""."""
+        for module, program in _SAID.findall(said):
+            brought = self._packages.brings(module) if module else {self._packages.programs.get(program)} - {None}
+            if brought and not brought & self._has:
+                name = min(brought)
+                return (
+                    f"The reader of this page has no {module or program} here: {self._begins_with} does not bring "
+                    f"{name}. Put `$ uv pip install {name}` above this, in a console block."
+                )
+        return ""
+
+
+def outside(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what `Reader.environment` added: that of a ``gym`` command, and of servers.
+
+    These run in environments of their own, and start programs that no reader types.
+    """
+    if HIDDEN not in environment:
+        return dict(environment)
+    hidden = str(Path(environment[HIDDEN]).with_name("not-installed"))
+    path = [each for each in environment.get("PATH", "").split(os.pathsep) if each != hidden]
+    kept = {name: value for name, value in environment.items() if name != HIDDEN}
+    return kept | {"PATH": os.pathsep.join(path)}
