@@ -330,7 +330,7 @@ class PageRun:
         while self._number + 1 < len(self._readings):
             self._go_on()
             self._follow_to_its_end()
-        if not self.edits:
+        if not self.edits and not self.missing:
             self.runner.keep(self)
 
     def _check_end(self) -> None:

@@ -160,9 +160,10 @@ class Host:
         Raises:
             NotInstalled: that is not installed.
         """
-        place = named(CONSUMERS[consumer].environment).require()
+        asked = CONSUMERS[consumer]
+        place = named(asked.environment).require()
         caller = self.gym if place.name == DEFAULT else self.beside(place)
-        found = caller.call("harness.consumers:problems", consumer, text, cwd=directory)
+        found = caller.call("harness.consumers:ask", asked.function, asked.arguments, text, cwd=directory)
         return [(line, message) for line, message in found]
 
     def beside(self, place: Environment) -> Beside:

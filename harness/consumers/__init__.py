@@ -1,12 +1,13 @@
 """Who reads a configuration or data file: one entry for each, in `CONSUMERS`.
 
 A YAML, JSON or JSONL block names its consumer. The table says in which environment the consumer's own classes are
-installed, and which function asks them; importing it needs none of them. `problems` runs in that environment.
+installed, and which function asks them; importing it needs none of them. `ask` runs in that environment.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.consumers.commands import COMMAND_CONFIGS
@@ -62,8 +63,12 @@ CONSUMERS: dict[str, Consumer] = {
 
 
 def problems(name: str, text: str) -> list[tuple[int, str]]:
-    """What the consumer ``name`` has against ``text``: pairs of a line, from 1, and a message, by line."""
-    consumer = CONSUMERS[name]
-    module, _, function = consumer.function.partition(":")
-    found = getattr(importlib.import_module(module), function)(text, *consumer.arguments)
+    """What the consumer ``name`` has against ``text``, as `ask` returns it."""
+    return ask(CONSUMERS[name].function, CONSUMERS[name].arguments, text)
+
+
+def ask(function: str, arguments: Sequence[str], text: str) -> list[tuple[int, str]]:
+    """What a consumer's ``module:function`` has against ``text``: pairs of a line, from 1, and a message, by line."""
+    module, _, name = function.partition(":")
+    found = getattr(importlib.import_module(module), name)(text, *arguments)
     return sorted({(problem.line, problem.message) for problem in found})

@@ -3,6 +3,9 @@
 NeMo Gym's classes ignore or allow keys that they do not know, so a misspelt key does nothing in silence. Here an
 unknown key at any depth is a problem with its line and the nearest known key, and a value of the wrong type is
 one with its line.
+
+This runs beside the program that reads the text, on that program's Python. Where pydantic is not installed there, the
+types can only be dataclasses and TypedDicts, and `wrong_values` is not to be had.
 """
 
 from __future__ import annotations
@@ -19,8 +22,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typing_extensions  # openai's classes are its TypedDicts, which `typing` does not take for some
 import yaml
-from pydantic import AliasChoices, BaseModel, RootModel, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+
+try:
+    from pydantic import AliasChoices, BaseModel, RootModel, TypeAdapter, ValidationError
+    from pydantic.fields import FieldInfo
+except ImportError:
+    TypeAdapter = None
+    # Classes that nothing is an instance of, or derived from.
+    AliasChoices, BaseModel, RootModel, FieldInfo = (
+        type(name, (), {}) for name in ("Choices", "Base", "Root", "Field")
+    )
 
 #: Models that take any further key on purpose, each with the reason.
 OPEN_MODELS: dict[str, str] = {}
@@ -130,7 +141,12 @@ def wrong_values(annotation: Any, node: yaml.Node, path: str = "") -> list[Probl
 
     Of a union, what its member for the node refuses. A value that holds ``${...}`` is not looked at: what it will be
     is known when the configuration is resolved.
+
+    Raises:
+        RuntimeError: pydantic is not installed here.
     """
+    if TypeAdapter is None:
+        raise RuntimeError("pydantic is not installed: add it to the group of the environment in pyproject.toml")
     try:
         TypeAdapter(annotation).validate_python(data_of(node))
     except ValidationError as error:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import typing_extensions
+import yaml
 
 from harness import environments
 from harness.beside import Beside
-from harness.consumers import CONSUMERS
+from harness.consumers import CONSUMERS, Consumer
 from harness.environments import ALL_VARIABLE, ENVIRONMENTS, FOLDER_VARIABLE, NotInstalled
 from harness.live import CallError
 from harness.pages import page_at
@@ -285,6 +289,94 @@ def test_a_call_that_never_ends_is_stopped(beside, tmp_path):
     beside.timeout = 1
     with pytest.raises(CallError, match="did not answer within 1 s"):
         beside.call("asked:wait", cwd=tmp_path)
+
+
+# ------------------------------------------------------------------------------- Pythons without packages
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+BARE = """\
+---
+environment: bare
+---
+
+# A page of nemo_gym
+
+```python
+import sys
+
+print(sys.version_info[:2])
+```
+
+```output
+({})
+```
+
+```console
+$ python -c "import sys; print(sys.prefix)"
+...bare
+```
+
+```{{code-block}} yaml
+:file: train.yaml
+:consumer: bare
+
+steps: 3
+optimizer: {{rate: 0.1}}
+```
+"""
+#: A consumer whose settings are dataclasses and a TypedDict.
+READER = """\
+import dataclasses
+import typing
+
+from harness.consumers.strict import mapping, unknown_keys
+
+
+class Optimizer(typing.TypedDict):
+    rate: float
+
+
+@dataclasses.dataclass
+class Settings:
+    steps: int
+    optimizer: Optimizer | None = None
+
+
+def read(text):
+    node, found = mapping(text)
+    return found if node is None else unknown_keys(Settings, node)
+"""
+
+
+@pytest.fixture(params=PYTHONS)
+def bare(request, tmp_path: Path, absent: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An environment ``bare`` with a consumer of that name, on a Python without pydantic and NeMo Gym."""
+    python = shutil.which(f"python{request.param}")
+    if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no Python {request.param}: see nox -s pythons")
+    subprocess.run([python, "-m", "venv", "--without-pip", str(absent / "bare")], check=True)
+    (absent / "bare" / environments.STAMP).write_text("", encoding="utf-8")  # it has no lock
+    (packages,) = (absent / "bare" / "lib").glob("python*/site-packages")
+    for package in (yaml.__path__[0], typing_extensions.__file__):
+        (packages / Path(package).name).symlink_to(package)
+    (packages / "bare_reader.py").write_text(READER, encoding="utf-8")
+    own = environments.Environment("bare", request.param, (), request.param, "bare")
+    monkeypatch.setitem(ENVIRONMENTS, "bare", own)
+    monkeypatch.setitem(CONSUMERS, "bare", Consumer("bare_reader:read", (), "bare"))
+    return request.param
+
+
+def test_pages_and_consumers_run_on_each_python_without_a_package(judge, bare):
+    text = BARE.format(bare.replace(".", ", "))
+    failure = judge(text)
+    assert failure is None, failure.message
+    for right, wrong, said in (
+        ("steps", "step", "'steps'"),
+        ("rate", "rat", "unknown key 'optimizer.rat' for Optimizer"),
+    ):
+        failure = judge(text.replace(f"{right}:", f"{wrong}:"))
+        assert failure is not None, "the page passed"
+        assert said in failure.message
 
 
 # ----------------------------------------------------------------------------------------------- the table
