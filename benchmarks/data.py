@@ -1,9 +1,9 @@
-"""Measure the code of `datasets/prepare-for-training` on many rows, beside `benchmarks.data_loop`.
+"""Measure `gym-rollouts` on many rows, beside `benchmarks.data_loop`, one pass with `json.loads`.
 
 ``python -m benchmarks.data --rows 1000000`` makes a seeded file of rollouts, runs both on it for each of `STEPS`,
 compares what they wrote, prints a table and, with ``--record``, writes it where the page reads it. Rates are rows
 read in a second; memory is the most that the whole process tree held at once (sum of resident sizes, sampled). The
-page's code writes a shard on each core.
+tool writes a shard on each core. "All of it" is two commands; the second takes what the first kept of each line.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import json
 import os
 import platform
 import random
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -48,6 +50,26 @@ STEPS = {
         *("--pairs-per-task", "2"),
     ],
 }  # fmt: skip
+
+#: The tool's commands for each step, with its options behind the file of rollouts.
+SHARDS = ("--shards", str(os.cpu_count()), "--rejects", "rejects.jsonl")
+MEASURED = ("--for", "dpo", "--without", "similar task", "--without", "evaluation set", "--without", "pass rate")
+COMMANDS: dict[str, list[tuple[str, ...]]] = {
+    "filter": [
+        ("filter", *MEASURED, "--without", "truncated", "--without", "same answer", "--without", "too long",
+         "--kept", "kept.lines.jsonl", "--rejects", "rejects.jsonl"),
+    ],
+    "metrics": [("metrics", "--tasks", "tasks.jsonl")],
+    "balance": [("prepare", *STEPS["balance"], *SHARDS)],
+    "pairs": [("prepare", *STEPS["pairs"], *SHARDS)],
+    "SFT conversion": [("prepare", *STEPS["SFT conversion"], *SHARDS)],
+    "all of it": [
+        ("metrics", "--tasks", "tasks.jsonl", "--facts", "facts"),
+        ("prepare", *STEPS["all of it"][2:], *SHARDS, "--facts", "facts"),
+    ],
+}  # fmt: skip
+#: What the loop writes and the tool does not write alike: it counts an attempt without an answer, as NeMo Gym does.
+NOT_COMPARED = {"metrics": ("metrics.jsonl", "rejects.jsonl"), "all of it": ("metrics.jsonl",)}
 
 # ------------------------------------------------------------------------------------------ the rows
 
@@ -169,6 +191,8 @@ def lines_of(seed: int, first: int, tasks: int) -> bytes:
         skill = rng.random()
         for attempt in range(ATTEMPTS):
             line = json.dumps(bad(rng, row(rng, task, attempt, skill)), ensure_ascii=False).encode()
+            if rng.random() < 0.0003:  # a line that is there twice
+                made.append((task + rng.random() * 4, line + b"\n"))
             if rng.random() < 0.0005:
                 line = line[: rng.randrange(1, len(line))]
             made.append((task + rng.random() * 4, line + b"\n"))
@@ -186,8 +210,6 @@ def bad(rng: random.Random, made: dict[str, Any]) -> dict[str, Any]:
         made["mask_sample"] = True
     elif fault == 3:
         del made["reward"]
-    elif fault == 4:
-        made["_ng_rollout_index"] = 0
     return made
 
 
@@ -213,6 +235,14 @@ class Run:
     peak: int
 
 
+def tool_command(commands: list[tuple[str, ...]], source: Path) -> list[str]:
+    """What runs commands of the tool on a file, one after the other."""
+    lines = [
+        [sys.executable, "-m", "gym_rollouts", name, str(source), *options, "--quiet"] for name, *options in commands
+    ]
+    return ["bash", "-ec", "\n".join(map(shlex.join, lines))]
+
+
 def measure(command: list[str], directory: Path, environment: dict[str, str]) -> Run:
     """Run a command.
 
@@ -229,6 +259,12 @@ def measure(command: list[str], directory: Path, environment: dict[str, str]) ->
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return Run(seconds, peak)
+
+
+def measure_tool(commands: list[tuple[str, ...]], source: Path, folder: Path, environment: dict[str, str]) -> Run:
+    """Run commands of the tool in a folder that keeps no facts of an earlier run."""
+    shutil.rmtree(folder / "facts", ignore_errors=True)
+    return measure(tool_command(commands, source), folder, environment)
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
@@ -254,9 +290,9 @@ def save_modules(page: str, directory: Path) -> None:
             (directory / name).write_text(block.source, encoding="utf-8")
 
 
-def differences(ours: Path, theirs: Path) -> Iterator[str]:
+def differences(ours: Path, theirs: Path, without: Sequence[str] = ()) -> Iterator[str]:
     """Where the two wrote different rows. Why a line was rejected may be said in other words."""
-    for path in sorted(theirs.glob("*.jsonl")):
+    for path in sorted(each for each in theirs.glob("*.jsonl") if each.name not in without):
         shards = sorted(ours.glob(f"{path.stem}-*-of-*.jsonl")) or [ours / path.name]
         for number, lines in enumerate(zip_longest(lines_in(shards), lines_in([path]), fillvalue=b"null"), 1):
             one, two = map(json.loads, lines)
@@ -287,24 +323,20 @@ def bench(rows: int, seed: int, directory: Path, names: Sequence[str], repeat: i
     """
     source = directory / "rollouts.jsonl"
     make_rows(source, rows, seed)
-    code = directory / "code"
-    code.mkdir()
-    save_modules(PAGE, code)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     steps = []
     for name in names:
-        folders = directory / "page", directory / "loop"
+        folders = directory / "tool", directory / "loop"
         for folder in folders:
             folder.mkdir(exist_ok=True)
-            for left in folder.glob("*.jsonl"):
-                left.unlink()
+            shutil.rmtree(folder)
+            folder.mkdir()
         common = [str(source), *STEPS[name], "--rejects", "rejects.jsonl"]
-        page_command = [sys.executable, str(code / "prepare.py"), *common, "--shards", str(os.cpu_count())]
-        loop_command = [sys.executable, str(ROOT / "harness" / "bench_loop.py"), *common]
-        ours = fastest([measure(page_command, folders[0], environment) for _ in range(repeat)])
+        loop_command = [sys.executable, str(ROOT / "benchmarks" / "data_loop.py"), *common]
+        ours = fastest([measure_tool(COMMANDS[name], source, folders[0], environment) for _ in range(repeat)])
         loop = fastest([measure(loop_command, folders[1], environment) for _ in range(repeat)])
-        if found := list(differences(*folders)):
-            raise SystemExit(f"{name}: the page's code and the loop wrote different rows: {'; '.join(found)}")
+        if found := list(differences(*folders, NOT_COMPARED.get(name, ()))):
+            raise SystemExit(f"{name}: the tool and the loop wrote different rows: {'; '.join(found)}")
         steps.append(compared(name, rows, ours, loop))
     return {"rows": rows, "bytes": source.stat().st_size, "seed": seed, "steps": steps}
 

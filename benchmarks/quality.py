@@ -1,7 +1,8 @@
-"""Measure the code of the pages on data quality on many rows, beside `benchmarks.quality_loop`.
+"""Measure `gym-rollouts` on the quality of many rows, beside `benchmarks.quality_loop`.
 
-``python -m benchmarks.quality --rows 1000000`` is to the pages of `training/data-quality` what `benchmarks.data`
-is to `datasets/prepare-for-training`: the same rows, the same measures, the same columns.
+``python -m benchmarks.quality --rows 1000000`` is to filtering, measuring and balancing what `benchmarks.data` is to
+the files of a trainer: the same rows, the same measures, the same columns. The loop tells answers and near-duplicates
+apart by rules of its own, and draws otherwise: it is compared by how many lines each step leaves.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import ROOT, compared, differences, machine, make_rows, measure, save_modules
+from benchmarks.data import ROOT, compared, lines_in, machine, make_rows, measure
 
-PAGES = [f"training/data-quality/{name}" for name in ("filtering-strategies", "quality-metrics", "dataset-balancing")]
 RECORD = ROOT / "docs" / "_data" / "bench-quality.json"
 
 #: What is measured: a name, the page's script and its options. Each step reads what those before it left.
@@ -30,6 +30,15 @@ STEPS = {
         *("balance.py", "kept.jsonl", "--profile", "{profile}", "--validation", "0.1", "--per-task", "2"),
         *("--weight", "hard=2", "--train", "train.jsonl", "--held-out", "validation.jsonl"),
     ),
+}
+
+#: The tool's command for each step.
+FILTER = (*("{source}", *SFT), "--without", "evaluation set")
+COMMANDS = {
+    "filter": ("filter", *FILTER, "--without", "similar task"),
+    "filter, near-duplicates too": ("filter", *FILTER),
+    "metrics": ("metrics", "{source}", "--json"),
+    "balance": ("balance", *STEPS["balance"][1:], "--short", "200"),
 }
 
 
@@ -49,40 +58,36 @@ def make_profile(source: Path, target: Path) -> None:
             out.write(json.dumps({"_ng_task_index": task, "mean/reward": sum(valid) / max(len(valid), 1)}) + "\n")
 
 
-def unequal_metrics(ours: Path, theirs: Path) -> Iterator[str]:
-    """Where the means differ; the loop computes no intervals."""
-    mine, other = (json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in (ours, theirs))
-    for agent, metrics in other["environments"].items():
-        for name, value in metrics.items():
-            found = mine["environments"][agent][name]
-            if abs((found[0] if isinstance(found, list) else found) - value) > 1e-9 * max(1.0, abs(value)):
-                yield f"{agent}, {name}: {found} and {value}"
+def unequal_counts(ours: Path, theirs: Path, slack: float = 0.02) -> Iterator[str]:
+    """Where the two left numbers of lines that are further apart than their rules explain."""
+    for path in sorted(theirs.glob("*.jsonl")):
+        one, other = (sum(1 for _ in lines_in([folder / path.name])) for folder in (ours, theirs))
+        if abs(one - other) > slack * max(one, other, 1) + 5:
+            yield f"{path.name}: {one:,} and {other:,} lines"
 
 
 def bench(rows: int, seed: int, directory: Path) -> dict[str, Any]:
     """Measure every step on `rows` rows made from `seed`.
 
     Raises:
-        SystemExit: the page's code and the loop wrote different rows.
+        SystemExit: the two leave numbers of lines that no rule explains.
     """
-    source, profile, code = (directory / name for name in ("rollouts.jsonl", "profile.jsonl", "code"))
+    source, profile = (directory / name for name in ("rollouts.jsonl", "profile.jsonl"))
     make_rows(source, rows, seed)
     make_profile(source, profile)
-    folders = directory / "page", directory / "loop"
-    for folder in (code, *folders):
+    folders = directory / "tool", directory / "loop"
+    for folder in folders:
         folder.mkdir()
-    for page in PAGES:
-        save_modules(page, code)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     steps = []
     for name, (script, *options) in STEPS.items():
         options = [option.format(source=source, profile=profile) for option in options]
-        ours = measure([sys.executable, str(code / script), *options], folders[0], environment)
-        command = [sys.executable, str(ROOT / "harness" / "bench_quality_loop.py"), script, *options]
-        loop = measure(command, folders[1], environment)
-        found = [*differences(*folders), *(unequal_metrics(*folders) if script == "metrics.py" else ())]
-        if found:
-            raise SystemExit(f"{name}: the page's code and the loop differ: {'; '.join(found)}")
+        command, *own = (option.format(source=source, profile=profile) for option in COMMANDS[name])
+        ours = measure([sys.executable, "-m", "gym_rollouts", command, *own, "--quiet"], folders[0], environment)
+        loop_command = [sys.executable, str(ROOT / "benchmarks" / "quality_loop.py"), script, *options]
+        loop = measure(loop_command, folders[1], environment)
+        if found := list(unequal_counts(*folders)):
+            raise SystemExit(f"{name}: the tool and the loop differ: {'; '.join(found)}")
         steps.append(compared(name, rows, ours, loop))
     return {"rows": rows, "bytes": source.stat().st_size, "seed": seed, "steps": steps}
 

@@ -259,3 +259,26 @@ def test_compare_does_not_pair_another_question(here: Path) -> None:
     report = compare(Path("a.jsonl"), Path("b.jsonl"))
     assert (report.status, report.figures["tasks"]) == (1, 0)
     assert compare(Path("a.jsonl"), Path("b.jsonl"), by="number").figures["tasks"] == 1
+
+
+def test_kept_facts_are_those_of_the_very_bytes(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gym_rollouts.survey.RANGE", 700)
+    rows = [rollout(n // 4, n % 4, float(n % 2), f"a{n}", f"{n // 4}?") for n in range(40)]
+    write(here / "r.jsonl", [*rows, "x"])
+
+    def all_of_it(facts: Path | None) -> list[object]:
+        report = metrics([Path("r.jsonl")], facts=facts)
+        prepare([Path("r.jsonl")], sft=Path("s.jsonl"), facts=facts)
+        return [report.figures, Path("s.jsonl").read_bytes(), Path("rejects.jsonl").read_bytes()]
+
+    first = all_of_it(None)
+    assert all_of_it(Path("facts")) == all_of_it(Path("facts")) == first
+    with monkeypatch.context() as patch:  # the second command decodes nothing
+        patch.setattr("gym_rollouts.survey.facts_of", None)
+        assert metrics([Path("r.jsonl")], facts=Path("facts")).figures == first[0]
+    rows[7]["reward"] = 0.5
+    write(here / "r.jsonl", rows)
+    assert all_of_it(Path("facts")) == all_of_it(None) != first
+    for path in here.glob("facts/*.npy"):
+        path.write_bytes(path.read_bytes()[:50])
+    assert all_of_it(Path("facts")) == all_of_it(None)

@@ -442,7 +442,7 @@ def test_the_loop_of_the_bench_writes_the_same(prepare: Callable[..., str], tmp_
     loop.mkdir()
     options = [*bench_data.STEPS["all of it"], "--rejects", "rejects.jsonl"]
     prepare("rollouts.jsonl", *options)
-    script = bench_data.ROOT / "harness" / "bench_loop.py"
+    script = bench_data.ROOT / "benchmarks" / "data_loop.py"
     command = [sys.executable, str(script), "rollouts.jsonl", *options]
     subprocess.run(
         [*command[:3], *(f"loop/{o}" if o.endswith(".jsonl") else o for o in options)], cwd=tmp_path, check=True

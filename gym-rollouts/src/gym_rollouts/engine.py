@@ -63,6 +63,8 @@ class RayEngine(Engine):
         # Ray's own helper processes listen on the address of the host unless this is off.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # On a busy machine Ray's parts take their time to find each other.
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
         try:
             import ray
             import ray.data
@@ -71,8 +73,9 @@ class RayEngine(Engine):
         self.ray: Any = ray
         try:
             ray.init(address=address or "local", log_to_driver=False, include_dashboard=False if not address else None)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise Fault(f"--address {address}: no Ray answers there: {str(error).splitlines()[0]}") from None
+        except Exception as error:  # Ray raises what its parts raise, down to Exception itself
+            what = f"--address {address}: no Ray answers there" if address else "Ray did not start"
+            raise Fault(f"{what}: {(str(error).splitlines() or [repr(error)])[0]}") from None
         ray.data.DataContext.get_current().enable_progress_bars = False
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:

@@ -39,8 +39,8 @@ FACTS = np.dtype([
     ("question", np.uint64),  # digests: equal where the texts are
     ("request", np.uint64),
     ("text", np.uint64),  # the line itself
-    ("answer", np.uint64),  # what the model wrote without its reasoning
-    ("said", np.uint64),  # all that it wrote
+    ("answer", np.uint64),  # what the model wrote without its reasoning: answers and calls
+    ("said", np.uint64),  # all that it wrote, and its tools' results
     ("length", np.uint32),  # characters that the model wrote
     ("calls", np.uint16),  # tool calls
     ("troubles", np.uint16),  # tool results that tell of an error
@@ -145,9 +145,9 @@ def facts_of(place: int, text: bytes, notes: Notes) -> tuple[Any, ...]:
 
 
 def summary_of(messages: list[Message]) -> tuple[int, int, int, bool]:
-    """What messages say: the characters that the model wrote, and the digests without its reasoning, and of all.
+    """What messages say: the characters that the model wrote, the digest of its answers and calls, and that of all.
 
-    The last value says whether a content has parts.
+    Ids of calls differ between servers' runs and say nothing. The last value says whether a content has parts.
     """
     length, parts, texts, thoughts = 0, False, list[str](), list[str]()
     for message in messages:
@@ -168,9 +168,9 @@ def summary_of(messages: list[Message]) -> tuple[int, int, int, bool]:
             for call in message.tool_calls or ():
                 arguments = call.function.arguments
                 length += len(arguments)
-                texts += ("\1call", call.id, call.function.name, arguments)
-        else:
-            texts += (role, message.tool_call_id or "", text)
+                texts += ("\1call", call.function.name, arguments)
+        else:  # not the model's own: it tells two attempts apart, but not two answers
+            thoughts += (str(len(texts)), role, text)
     # A length before each text: no two lists of texts are the same text.
     answer = "".join([f"{len(text)}:{text}" for text in texts]).encode()
     without = digest(answer)

@@ -32,3 +32,7 @@ Ks = Annotated[
     typer.Option("--k", min=1, help="For pass@k; repeatable. [default: 1 2 4 8]", show_default=False),
 ]
 Solved = Annotated[float, typer.Option("--solved", help="The reward from which an attempt counts as solved.")]
+Facts = Annotated[
+    Optional[Path],
+    typer.Option("--facts", help="A folder that keeps what is known of each line: the next command is faster."),
+]

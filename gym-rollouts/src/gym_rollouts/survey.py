@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_128
 
 from gym_rollouts.engine import Engine, track
 from gym_rollouts.errors import Reject
@@ -28,10 +32,52 @@ class Job:
     span: Range
     first: int
     facts: str
+    kept: str | None = None
+
+
+#: What kept facts depend on beside the lines: other columns or another release have other facts.
+VERSION = f"{FACTS.descr}{version('gym-rollouts')}".encode()
 
 
 def survey_range(job: Job) -> int:
-    """Write the facts of a range's lines, and the texts that they number. Returns how many lines it has."""
+    """Write the facts of a range's lines, and the texts that they number. Returns how many lines it has.
+
+    Where a folder for facts is named, they are taken from there if they are of these very bytes, else kept there.
+    """
+    if job.kept is None:
+        return _survey(job)
+    kept = Path(job.kept, content_key(job.span, job.first))
+    try:
+        for suffix in (".npy", ".json"):
+            shutil.copyfile(f"{kept}{suffix}", f"{job.facts}{suffix}")
+        return len(np.load(f"{job.facts}.npy", mmap_mode="r"))
+    except (OSError, ValueError, EOFError):  # none are there, or the disk lost a part
+        count = _survey(job)
+        for suffix in (".json", ".npy"):
+            unfinished = f"{kept}.{os.getpid()}{suffix}"
+            shutil.copyfile(f"{job.facts}{suffix}", unfinished)
+            Path(unfinished).replace(f"{kept}{suffix}")
+        return count
+
+
+def content_key(span: Range, first: int) -> str:
+    """What the facts of a range depend on: its bytes, to the end of its last line, and where they lie."""
+    state = xxh3_128(VERSION + f"{span.start} {span.end} {first}".encode())
+    with Path(span.path).open("rb", buffering=0) as file:
+        at = max(span.start - 1, first)
+        file.seek(at)
+        while at < span.end and (chunk := file.read(min(1 << 20, span.end - at))):
+            state.update(chunk)
+            at += len(chunk)
+        while chunk := file.read(1 << 16):
+            end = chunk.find(b"\n")
+            state.update(chunk if end < 0 else chunk[:end])
+            if end >= 0:
+                break
+    return state.hexdigest()
+
+
+def _survey(job: Job) -> int:
     notes, pack = Notes(), PACKED.pack
     with uncollected():
         rows = [pack(*facts_of(place, text, notes)) for place, text in read(job.span, job.first)]
@@ -52,11 +98,18 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def survey(sources: list[Source], engine: Engine, spool: Path, quiet: bool = True) -> Table:
-    """Read all lines of all sources with all that an engine has. `spool` is a folder for the facts."""
+def survey(sources: list[Source], engine: Engine, spool: Path, quiet: bool = True, facts: Path | None = None) -> Table:
+    """Read all lines of all sources with all that an engine has. `spool` is a folder for the facts.
+
+    `facts` is a folder in which they stay, for the next command on the same lines.
+    """
+    kept = None
+    if facts is not None:
+        facts.mkdir(parents=True, exist_ok=True)
+        kept = str(facts.absolute())
     engine.expect(sum(source.size for source in sources))
     spans = ranges(sources, RANGE)
-    jobs = [Job(span, sources[span.source].start, str(spool / f"facts-{n}")) for n, span in enumerate(spans)]
+    jobs = [Job(span, sources[span.source].start, str(spool / f"facts-{n}"), kept) for n, span in enumerate(spans)]
     for _ in track(engine.map(survey_range, jobs), len(jobs), "reading", quiet):
         pass
     return Table(sources, [job.span.source for job in jobs], [job.facts for job in jobs])

@@ -77,6 +77,7 @@ def balance(
     address: o.Address = None,
     workers: o.Workers = None,
     spool: o.Spool = None,
+    facts: o.Facts = None,
     quiet: o.Quiet = False,
 ) -> Report:
     """Balance rollouts over environments, difficulties and lengths, with seeded up- and down-sampling.
@@ -98,7 +99,9 @@ def balance(
     weights = weights_of(weight or [])
     _check(profile, measured, validation, held, hard, easy)
     inputs = [*rollouts, *(measured or []), *([profile] if profile else []), *([tasks] if tasks else [])]
-    with open_session(inputs, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet) as session:
+    with open_session(
+        inputs, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet, facts=facts
+    ) as session:
         places = []
         for target, option in ((train, "--train"), (held, "--held-out")):
             if target:

@@ -34,6 +34,7 @@ def compare(
     address: o.Address = None,
     workers: o.Workers = None,
     spool: o.Spool = None,
+    facts: o.Facts = None,
     quiet: o.Quiet = False,
 ) -> Report:
     """Say whether the rollouts B are better than the rollouts A, over the tasks that both attempted.
@@ -52,7 +53,9 @@ def compare(
     """
     ks = sorted(set(k or DEFAULT_KS))
     sides = []
-    with open_session([a, b], engine=engine, address=address, workers=workers, spool=spool, quiet=quiet) as session:
+    with open_session(
+        [a, b], engine=engine, address=address, workers=workers, spool=spool, quiet=quiet, facts=facts
+    ) as session:
         for number, path in enumerate((a, b)):
             folder = session.spool / str(number)
             folder.mkdir()

@@ -52,6 +52,7 @@ def filter(
     address: o.Address = None,
     workers: o.Workers = None,
     spool: o.Spool = None,
+    facts: o.Facts = None,
     quiet: o.Quiet = False,
 ) -> Report:
     """Keep the rollouts that a kind of training can use, each line as it is; name every other line.
@@ -77,7 +78,9 @@ def filter(
         check_input(path)
     choices = Choices(solved=solved, low=low, high=high, longest=longest, evaluation=tuple(evaluation or ()))
     inputs = [*rollouts, *(evaluation or ())]
-    with open_session(inputs, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet) as session:
+    with open_session(
+        inputs, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet, facts=facts
+    ) as session:
         format_of(kept, "--kept", [".jsonl"])
         (place,) = session.outputs.claim(kept, "--kept")
         (named,) = session.outputs.claim(rejects, "--rejects")

@@ -36,6 +36,7 @@ def metrics(
     address: o.Address = None,
     workers: o.Workers = None,
     spool: o.Spool = None,
+    facts: o.Facts = None,
     quiet: o.Quiet = False,
 ) -> Report:
     """Measure rollouts for each environment: mean reward, pass@k, variance, answers, lengths, and tool calls.
@@ -53,7 +54,9 @@ def metrics(
         Fault: an input is not there, or an output would destroy something.
     """
     ks = sorted(set(k or DEFAULT_KS))
-    with open_session(rollouts, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet) as session:
+    with open_session(
+        rollouts, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet, facts=facts
+    ) as session:
         task_place = None
         if tasks:
             format_of(tasks, "--tasks", [".jsonl"])

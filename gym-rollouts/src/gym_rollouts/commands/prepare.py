@@ -68,6 +68,7 @@ def prepare(
     address: o.Address = None,
     workers: o.Workers = None,
     spool: o.Spool = None,
+    facts: o.Facts = None,
     quiet: o.Quiet = False,
 ) -> Report:
     """Turn rollouts into files that a trainer loads: SFT conversations, preference pairs, RL tasks.
@@ -89,7 +90,9 @@ def prepare(
     _check(sft, preference, rl, tasks, margin, min_reward, reasoning_field)
     inputs = [*rollouts, *([tasks] if tasks else [])]
     figures: dict[str, Any] = {}
-    with open_session(inputs, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet) as session:
+    with open_session(
+        inputs, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet, facts=facts
+    ) as session:
         targets: dict[Kind, tuple[Path, str, list[Path]]] = {}
         wanted: tuple[tuple[Kind, Path | None], ...] = (("sft", sft), ("preference", preference))
         for kind, target in wanted:

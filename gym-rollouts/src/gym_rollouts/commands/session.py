@@ -26,11 +26,12 @@ class Session:
     engine: Engine
     spool: Path
     quiet: bool
+    facts: Path | None = None
 
     def survey(self, paths: Iterable[Path], folder: Path | None = None) -> Table:
         """The facts of all lines of some inputs; `folder`, of the spool, is for those of a second survey."""
         spool = folder or self.spool
-        return survey(open_sources(paths, spool), self.engine, spool, self.quiet)
+        return survey(open_sources(paths, spool), self.engine, spool, self.quiet, self.facts)
 
     def state(self, table: Table, choices: Choices) -> State:
         """What the steps have to go by."""
@@ -46,6 +47,7 @@ def open_session(
     workers: int | None = None,
     spool: Path | None = None,
     quiet: bool = True,
+    facts: Path | None = None,
 ) -> Iterator[Session]:
     """Open a command on its inputs. At the end its outputs are put in place, and the spool is removed.
 
@@ -56,12 +58,14 @@ def open_session(
     for path in inputs:
         if str(path) != "-":
             check_input(path)
+    if facts is not None and facts.exists() and not facts.is_dir():
+        raise Fault(f"--facts {facts}: is no folder. Name one, such as --facts facts")
     try:
         folder = tempfile.TemporaryDirectory(prefix="gym-rollouts-", dir=spool)
     except OSError as error:
         raise Fault(f"--spool {spool}: no folder can be made there: {reason_of(error)}") from None
     with folder as name, open_engine(engine, workers, address) as opened, Outputs(inputs) as outputs:
-        yield Session(outputs, opened, Path(name), quiet)
+        yield Session(outputs, opened, Path(name), quiet, facts)
 
 
 def finish(outcome: Outcome, place: Path, rejects: Path | None) -> tuple[dict[str, Any], list[str], int]:

@@ -31,6 +31,7 @@ def split(
     address: o.Address = None,
     workers: o.Workers = None,
     spool: o.Spool = None,
+    facts: o.Facts = None,
     quiet: o.Quiet = False,
 ) -> Report:
     """Split rollouts by task, so that no task and no question, in any spelling, is on both sides.
@@ -46,7 +47,9 @@ def split(
     """
     if not 0 < share < 1:
         raise Fault(f"--share {share:g}: expected a number between 0 and 1, such as 0.1")
-    with open_session(rollouts, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet) as session:
+    with open_session(
+        rollouts, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet, facts=facts
+    ) as session:
         places = []
         for target, option in ((train, "--train"), (held, "--held-out")):
             format_of(target, option, [".jsonl"])
