@@ -171,6 +171,10 @@ def _row(cells: Sequence[nodes.Node | str]) -> nodes.row:
     return row
 
 
+def pages(count: int) -> str:
+    return f"{count} {'page' if count == 1 else 'pages'}"
+
+
 def share(part: int, total: int) -> str:
     return f"{part / total:.1%}" if total else "none"
 
@@ -230,7 +234,7 @@ class Totals(LedgerDirective):
             ("Snippets", str(total)),
             *((verdict.capitalize(), f"{found[verdict]} ({share(found[verdict], total)})") for verdict in VERDICTS),
             ("Judged with", against(ledger["versions"])),
-            *(("Against", f"{versions} ({count} of the pages)") for versions, count in self._environments(ledger)),
+            *(("Against", f"{versions} ({pages(count)})") for versions, count in self._environments(ledger)),
             ("Network", ledger["network"]),
             ("Date", ledger["date"]),
         ]
@@ -238,8 +242,8 @@ class Totals(LedgerDirective):
 
     def _environments(self, ledger: Record) -> list[tuple[str, int]]:
         """The versions against which pages were judged, with the number of pages, the most frequent first."""
-        pages = ledger["pages"].values()
-        return Counter(against(page["versions"]) for page in pages if page.get("versions")).most_common()
+        records = ledger["pages"].values()
+        return Counter(against(record["versions"]) for record in records if record.get("versions")).most_common()
 
 
 class Pages(LedgerDirective):

@@ -83,6 +83,24 @@ def test_tables_come_from_the_ledger(build: Build, tmp_path: Path) -> None:
     assert "no page any more" in cells
 
 
+OTHER = {"python": "3.12.1", "transformers": "5.24.0"}
+
+
+def test_each_page_names_its_own_environment(build: Build, tmp_path: Path) -> None:
+    missing = record(PAGES["c"]) | {"digest": "", "versions": {}, "missing": "trl"}
+    write(
+        tmp_path,
+        {"a": A, "b": A, "tests": record(PAGES["tests"], block("executed")) | {"versions": OTHER}, "c": missing},
+    )
+    site = build(PAGES)
+    assert "1 snippet: 1 executed against transformers 5.24.0 on Python 3.12.1, 2026-11-21." in site.read("tests.html")
+    assert "Not tested: the environment trl was not installed where the tests ran." in site.read("c.html")
+    cells = " ".join(site.read("tests.html").split())
+    assert "<p>nemo-gym 0.7.0 on Python 3.13.0 (2 pages)</p>" in cells
+    assert "<p>transformers 5.24.0 on Python 3.12.1 (1 page)</p>" in cells
+    assert "<p>no: trl was not installed</p>" in cells
+
+
 def test_without_a_ledger_the_site_says_so(build: Build) -> None:
     site = build(PAGES)
     assert site.warnings == ""
