@@ -7,6 +7,7 @@ from typing import Any
 
 #: Exit statuses. A usage error, or an input that is not there, is 2.
 FINE, NOTHING_USABLE, FAULT = 0, 1, 2
+FOUND = 1  # a check that found something
 
 
 @dataclass
