@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from copy import deepcopy
 from typing import Any
 
 #: What may stand in place of any value.
@@ -38,13 +39,13 @@ def change(row: Any, rng: random.Random) -> None:
         return
     kind = rng.random()
     if kind < 0.6:
-        holder[key] = rng.choice(ODD)
+        holder[key] = deepcopy(rng.choice(ODD))
     elif kind < 0.8:
         del holder[key]
     elif isinstance(holder, dict):
         holder[rng.choice(["type", "role", "content", "reward", "x", ""])] = holder.pop(key)
     else:
-        holder.append(holder[key])
+        holder.append(deepcopy(holder[key]))
 
 
 def spoil(line: str, rng: random.Random) -> str | bytes:
