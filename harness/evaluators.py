@@ -17,9 +17,9 @@ import yaml
 from harness.blocks import Block
 from harness.console import Command, commands_of
 from harness.consumers import CONSUMERS
-from harness.consumers.strict import nearest
 from harness.expected import could_still_match, difference, matches, normalise, says_nothing, too_broad, updated
 from harness.installs import check_install, is_install, requirements_of
+from harness.nearest import nearest
 from harness.session import NETWORK_MESSAGE, PageSession
 from harness.shell import Result, Timeout
 from harness.update import Edit

@@ -25,11 +25,11 @@ from harness.consumers.strict import (
     compose,
     line_of,
     mapping,
-    nearest,
     unknown_key,
     unknown_keys,
     wrong_values,
 )
+from harness.nearest import nearest
 
 SERVER_TYPES = ("resources_servers", "responses_api_agents", "responses_api_models", "environment_servers")
 

@@ -19,7 +19,8 @@ from typing import Any
 
 import yaml
 
-from harness.consumers.strict import Problem, data_of, line_of, mapping, nearest
+from harness.consumers.strict import Problem, data_of, line_of, mapping
+from harness.nearest import nearest
 
 KEYS = Path(__file__).parents[2] / "docs" / "_data" / "nemo-rl-keys.json"
 

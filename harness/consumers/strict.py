@@ -33,6 +33,8 @@ except ImportError:
         type(name, (), {}) for name in ("Choices", "Base", "Root", "Field")
     )
 
+from harness.nearest import nearest
+
 #: Models that take any further key on purpose, each with the reason.
 OPEN_MODELS: dict[str, str] = {}
 
@@ -94,14 +96,6 @@ def line_of(node: yaml.Node) -> int:
 def data_of(node: yaml.Node) -> Any:
     """The plain data of a node."""
     return yaml.SafeLoader("").construct_document(node)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known name; what is known, when none is near."""
-    names = sorted(set(known))
-    if found := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
-        return f"did you mean {found[0]!r}?"
-    return "it knows " + ", ".join(names[:20]) + (", ..." if len(names) > 20 else "") if names else "it takes no keys"
 
 
 def unknown_key(key: yaml.Node, path: str, known: Iterable[str], of: str) -> Problem:
