@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,12 @@ class CallError(Exception):
 class Zygote:
     """A live NeMo Gym for the pages of one test session.
 
-    ``env`` is the environment to import NeMo Gym in (default: this process's); ``launcher`` is a command to start
-    the zygote through, such as ``("unshare", "-rn")``. Use it as a context manager, or call ``start`` and ``close``.
-    Starting is free: the process comes into being when a shim or a call first connects.
+    ``env`` is the environment to import NeMo Gym in (default: this process's). Use it as a context manager, or
+    call ``start`` and ``close``. Starting is free: the process comes into being when a shim or a call first connects.
     """
 
-    def __init__(self, env: Mapping[str, str] | None = None, launcher: Sequence[str] = ()) -> None:
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self.variables = {**(os.environ if env is None else env), **QUIET_ENV}
-        self.launcher = list(launcher)
         self.process: subprocess.Popen | None = None
         self.directory: Path | None = None  # of its socket, shims and log
         self._lock = threading.Lock()
@@ -86,7 +84,7 @@ class Zygote:
             fd = self._listener.fileno()
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
-                    [*self.launcher, sys.executable, "-m", "harness.live.zygote", str(fd), str(ROOT)],
+                    [sys.executable, "-m", "harness.live.zygote", str(fd), str(ROOT)],
                     cwd=self._work,
                     env={**self.variables, "PYTHONPATH": str(ROOT), **SINGLE_THREAD},
                     pass_fds=[fd],

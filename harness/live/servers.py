@@ -37,13 +37,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.live import wire
 
-CONFIG_DICT = global_config.NEMO_GYM_CONFIG_DICT_ENV_VAR_NAME
 CONFIG_PATH = global_config.NEMO_GYM_CONFIG_PATH_ENV_VAR_NAME
 
 # What may differ between two pages whose servers are nevertheless the same.
 PAGE_VARIABLES = {
     *("PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES", "TERM"),
-    "HARNESS_REFUSALS",  # strict_cli.NOTES
+    "HARNESS_REFUSALS",  # command_line.NOTES
 }
 # What NeMo Gym derives from the page's directory: it may differ too, unless a server reads or writes files there.
 PAGE_DIRECTORIES = {"results_dir", "cache_dir", "uv_cache_dir", "uv_venv_dir"}

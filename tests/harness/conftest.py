@@ -69,10 +69,3 @@ def judge(runner: Runner, judge_with: Callable[..., Failure | None]) -> Callable
 def line_of(text: str, what: str) -> int:
     """The line, from 1, on which ``what`` first stands."""
     return text[: text.index(what)].count("\n") + 1
-
-
-def without_blocks(text: str, *languages: str) -> str:
-    """A page without its fenced blocks of some languages, to keep a test quick."""
-    for language in languages:
-        text = re.sub(rf"^```(?:\{{code-block\}} )?{language}\n.*?^```\n", "", text, flags=re.DOTALL | re.MULTILINE)
-    return text
