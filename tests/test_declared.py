@@ -45,7 +45,7 @@ def programs(patterns: Iterable[str]) -> set[Path]:
 
 
 def imported(path: Path, at_start: bool) -> Iterator[str]:
-    """The dotted names that a file imports; ``at_start``, only those that are imported with it."""
+    """The dotted names that a file imports; ``at_start``, only those that are imported with it and must be there."""
     waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while waiting:
         node = waiting.pop()
@@ -57,6 +57,8 @@ def imported(path: Path, at_start: bool) -> Iterator[str]:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() if at_start:
                 continue
             case ast.If(test=ast.Name(id="TYPE_CHECKING")) if at_start:
+                continue
+            case ast.Try(handlers=[ast.ExceptHandler(type=ast.Name(id="ImportError"))]) if at_start:
                 continue
         waiting += ast.iter_child_nodes(node)
 
