@@ -34,6 +34,8 @@ COMPONENTS = (*KINDS, "environments", "benchmarks")
 FOLDERS = ("nemo_gym", *COMPONENTS)
 #: How many rows of a shipped data file are looked into, and how deep.
 ROWS, DEPTH = 5, 6
+#: How a server says at which address it answers.
+ROUTING = ("get", "post", "put", "delete", "patch", "route", "api_route", "add_api_route", "add_route")
 #: Keys of a configuration that no class has as a field, with the class that reads what stands below.
 HELD = {"head_server": "nemo_gym.config_types.BaseServerConfig"}
 #: How deep a listed file lies: what is below is data of one benchmark or another.
@@ -52,7 +54,7 @@ def gather() -> Data:
     root = site_packages()
     data = extract.everything()
     files = sorted(_files(root))
-    constants, pairs, environment, values = _in_sources(root, files)
+    constants, pairs, environment, values, routes = _in_sources(root, files)
     keys, key_pairs, variables, texts = _in_data(root, files)
     texts |= {Path(path).stem for path in files if path.endswith(".yaml")}
     fields = {field for one in classes().values() for field in one.fields}
@@ -70,6 +72,7 @@ def gather() -> Data:
         "pairs": _grouped({*(pair for pair in pairs if pair[1] in named), *key_pairs, *_nested_fields()}),
         "words": sorted((constants | values | texts) - keys - fields),
         "environment": sorted(environment | variables),
+        "routes": sorted(routes),
         "files": _by_folder(files),
     }
 
@@ -150,9 +153,10 @@ def _nested_fields() -> Iterator[tuple[str, str]]:
 # -- Sources ------------------------------------------------------------------------------------------------------
 
 
-def _in_sources(root: Path, files: list[str]) -> tuple[set[str], set[tuple[str, str]], set[str], set[str]]:
+def _in_sources(root: Path, files: list[str]) -> tuple[set[str], set[tuple[str, str]], set[str], set[str], set[str]]:
     """What the sources name: texts that could be keys or values, pairs of names with a dot between, variables of the
-    environment, and names of types, functions and modules."""
+    environment, names of types, functions and modules, and addresses that servers answer at."""
+    routes: set[str] = set()
     constants: set[str] = set()
     pairs: set[tuple[str, str]] = set()
     environment: set[str] = set()
@@ -173,6 +177,14 @@ def _in_sources(root: Path, files: list[str]) -> tuple[set[str], set[tuple[str, 
                 case ast.Constant(value=str() as value) if id(node) not in docstrings and _WORD.fullmatch(value):
                     if shared or ("_" in value and path.startswith(KINDS[1:])):
                         constants.add(value)
+                case ast.Call(func=ast.Attribute(attr=how), args=[ast.Constant(value=str() as route), *_]) if (
+                    how in ROUTING and re.fullmatch(r"/\w[\w.-]*(?:/[\w.{}:-]+)*", route)
+                ):
+                    routes.add(route)
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str() as route)) if name.endswith(
+                    "_PATH"
+                ) and re.fullmatch(r"/\w+", route):
+                    routes.add(route)
                 case ast.Subscript(value=outer, slice=ast.Constant(value=str() as inner)):
                     pairs |= _below(outer, inner)
                 case ast.Call(func=ast.Attribute(value=outer, attr="get"), args=[ast.Constant(value=inner), *_]):
@@ -187,7 +199,7 @@ def _in_sources(root: Path, files: list[str]) -> tuple[set[str], set[tuple[str, 
                 case ast.arg(arg=name) | ast.keyword(arg=str() as name) if shared:
                     values.add(name)
         environment |= _variables(tree)
-    return constants, pairs, environment, values
+    return constants, pairs, environment, values, routes
 
 
 def _below(outer: ast.AST, inner: str) -> set[tuple[str, str]]:

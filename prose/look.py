@@ -29,7 +29,7 @@ from harness.blocks import _DIRECTIVE, DIRECTIVES, PROSE, _AnyDirective, _markdo
 from harness.pages import Page
 from harness.verdict import Failure
 from prose import releases
-from prose.names import FLAG, GENERATED, KINDS, WORD, Known, methods, model_attributes, nearest, own_names
+from prose.names import FLAG, GENERATED, KINDS, Known, methods, model_attributes, nearest, own_names
 
 DATA = Path(__file__).parent.parent / "docs" / "_data"
 
@@ -62,6 +62,9 @@ _SETTING = re.compile(
     re.DOTALL,
 )
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_ASSIGNED = re.compile(r"\+{0,2}[A-Za-z_][\w.]*=[^=\s]\S*")
+_SUBSCRIPTS = re.compile(r"""(?:\[["'][A-Za-z_]\w*["']\])+""")
+_CALL = re.compile(r"(?P<name>[A-Za-z_]\w*)\((?P<arguments>[^()]*)\)?")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|\*))+")
 _SUFFIX = re.compile(r"\.(?:py|ya?ml|jsonl?|toml|txt|md|csv|svg|png|parquet|lock|ipynb|sh|cfg|callgrind|env|zip)$")
 _PLACEHOLDER = re.compile(r"\b[A-Z]{1,3}\b|\b(?:NAME|TASK|ATTEMPT|VERSION|FOLDER|DIR|FILE|PATH|PAGE)\b|<[^>]*>|\.\.\.")
@@ -87,8 +90,30 @@ _DEFAULTS = (
     re.compile(rf"\bdefault(?: value)? (?:of|for) (?:the \w+ )?(?P<name>\0) is {_VALUE}", re.IGNORECASE),
     re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?\b(?:has|with) (?:a|the) default(?: value)? of {_VALUE}", re.IGNORECASE),
     re.compile(rf"(?P<name>\0)[,:;]? ?\((?:the )?default(?: is|:)? {_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[,:;]? ?\({_VALUE} by default", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[^.\0]{{0,20}}?\bhas {_VALUE} as (?:its|the) default", re.IGNORECASE),
+    re.compile(rf"\bdefault\b[^.\0]{{0,40}}(?P<name>\0),? is {_VALUE}", re.IGNORECASE),
+    re.compile(
+        r"\b(?:without it|without a value|if (?:it is )?(?:un|not )set|unless (?:it is )?set|when (?:it is )?left out)"
+        rf",? (?P<name>\0) is {_VALUE}",
+        re.IGNORECASE,
+    ),
     re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?, (?:the )?default(?: is|:)? {_VALUE}", re.IGNORECASE),
 )
+_FIELD = r"(?:field|setting|key|option|attribute|method)"
+#: How a sentence says that a class has a field.
+_BELONGS = (
+    re.compile(
+        rf"(?P<field>\0)(?:,? (?:a|the|one) {_FIELD})? (?:of|in) (?:the (?:class |configuration )?)?(?P<owner>\0)"
+    ),
+    re.compile(
+        r"(?P<owner>\0) (?:server |agent )?(?:has|takes|reads|needs|wants|defines|holds) "
+        rf"(?:(?:a|the|an) )?(?:{_FIELD} )?(?P<field>\0)"
+    ),
+    re.compile(rf"(?P<owner>\0)'s (?:{_FIELD} )?(?P<field>\0)"),
+    re.compile(rf"(?P<owner>\0) \({_FIELD}s? (?P<field>\0)"),
+)
+_DEFAULT_HEADER = re.compile(r"(?:its |the )?default(?: value)?s?|by default|unless set|if unset", re.IGNORECASE)
 _SETTINGS = re.compile(r"(?:the )?(?:setting|key|flag|option|field|name|parameter)s?", re.IGNORECASE)
 _NO_VALUE = frozenset({"-", "\u2013", "\u2014", "none", "null", "unset", "not set", "no default", "no limit"})
 
@@ -217,7 +242,33 @@ def _in_fence(token: Token, first_line: int) -> Iterator[Passage]:
         yield from _passages(token.content, line + 1)
         return
     parsed = parse_directive_text(_AnyDirective, argument, token.content)
+    if name == "list-table":
+        headed = parsed.options.get("header-rows", "0").strip() not in ("", "0")
+        yield from _list_table(as_written(parsed.body, token.content), line + 1 + parsed.body_offset, headed)
+        return
     yield from _passages(as_written(parsed.body, token.content), line + 1 + parsed.body_offset)
+
+
+def _list_table(text: str, first_line: int, headed: bool) -> Iterator[Passage]:
+    """The cells of a table that is written as a list of lists, with the headers above them."""
+    header: list[str] = []
+    row: list[Passage] = []
+    lists = 0
+    for token in _markdown().parse(text):
+        if token.type in ("fence", "colon_fence"):
+            yield from _in_fence(token, first_line)
+        lists += token.nesting if token.type.startswith("bullet_list") else 0
+        if token.type == "inline":
+            line = first_line + token.map[0]
+            column = header[len(row)] if len(row) < len(header) else ""
+            row.append(Passage(list(_parts(token, line)), line, "cell", column, columns=header))
+        elif token.type == "list_item_close" and lists == 1:
+            for passage in row:
+                passage.row = [each.parts for each in row]
+            yield from row
+            if headed and not header:
+                header = [flat(each.parts)[0].strip() for each in row]
+            row = []
 
 
 def _parts(token: Token, line: int) -> Iterator[Part]:
@@ -485,6 +536,9 @@ class _Look:
         if text in self.excused:
             self.used.add(text)
             return
+        if wrong := releases.wrong_pin(text, self.known.version):
+            yield wrong
+        text = re.sub(r"^[$>] (?=\w)", "", text)
         words = text.split()
         if text.startswith("-") and FLAG.match(text):
             yield from self._flags(text, scope)
@@ -498,6 +552,13 @@ class _Look:
             yield from self._script(words)
         elif noun == "command" and re.fullmatch(r"[a-z][\w-]*", words[0]) and not self._is_own(text):
             yield from self._subcommand(words)
+        elif len(words) > 1 and all(_ASSIGNED.fullmatch(word) for word in words):
+            for word in words:
+                yield from self.code(word, scope)
+        elif request := re.fullmatch(r"(?:GET|POST|PUT|DELETE|PATCH) (?P<path>/\S*)", text):
+            yield from self._path(request["path"])
+        elif words[0] == "export" and len(words) > 1:
+            yield from self._variable(words[1].partition("=")[0], strict=True)
         elif (found := _SETTING.fullmatch(text)) and "://" not in text and not text.endswith(":"):
             yield from self._setting(found, text, scope)
         elif len(words) > 1:
@@ -592,7 +653,7 @@ class _Look:
             yield f"no command `{name} {rest[0]}` in {version}{_hint(f'{name} {near}' if near else None)}"
             return
         own = set(program.commands.get(name, ())) | set(program.commands.get(words[0], ()))
-        for word in rest:
+        for word in (each.strip("()\"'") for each in rest):
             if word == "--":
                 break
             if FLAG.match(word) and word.partition("=")[0] not in own:
@@ -683,9 +744,18 @@ class _Look:
         for found in re.finditer(r"\$\{oc\.env:(\w+)|\$\{?([A-Za-z_]\w*)", text):
             name = found[1] or found[2]
             if found[1] or _VARIABLE.fullmatch(name):
-                yield from self._variable(name, strict=bool(found[1]))
+                yield from self._variable(name, strict=True)
             elif name not in ("oc", "now"):
                 yield from self._word(name, "")
+        if address := re.fullmatch(r"https?://(?:127\.0\.0\.1|localhost)[^/]*(?P<path>/\S+)", text):
+            yield from self._path(address["path"])
+        for found in _SUBSCRIPTS.finditer(text):
+            names = re.findall(r"\w+", found[0])
+            yield from self._dots(".".join(names)) if len(names) > 1 else self._word(names[0], "")
+        for found in re.finditer(r"""["']([A-Za-z_]\w*)["']\s*:""", text):
+            yield from self._word(found[1], "")
+        for found in _CALL.finditer(text):
+            yield from self._arguments(found["name"], re.findall(r"(\w+)\s*=[^=]", found["arguments"]))
         rest = re.sub(r"\$\{[^}]*\}?|\w+://\S*|<[^>]*>|[\"'][^\"']*[\"']", " ", text)
         for found in re.finditer(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", rest):
             name = found[0]
@@ -695,6 +765,21 @@ class _Look:
                 yield from self._dots(name)
             elif "_" in name or re.search(r"[a-z][A-Z]", name):
                 yield from self._word(name, "")
+
+    def _arguments(self, name: str, given: list[str]) -> Iterator[str]:
+        """The arguments of a call by name: of a class, its fields; of anything else, words that exist."""
+        paths = [path for path in self.known.classes.get(name, []) if path in self.known.symbols]
+        for each in given:
+            if paths and name not in self.chain.words:
+                if not any(self.known.has_attribute(path, each) for path in paths):
+                    yield f"`{name}` has no field `{each}` in {self.gym}{self._near_field(each, paths)}"
+            else:
+                yield from self._word(each, "")
+
+    def _near_field(self, name: str, paths: Iterable[str]) -> str:
+        heads = tuple(f"{base}." for path in paths for base in self.known.bases(path))
+        own = {path.rpartition(".")[2] for path in self.known.symbols if path.startswith(heads)}
+        return _hint(nearest(name, own | {field for path in paths for field in self.known.fields(path)}))
 
     def _word(self, word: str, noun: str) -> Iterator[str]:
         if noun == "class" and word[0].isupper():
@@ -767,10 +852,11 @@ class _Look:
         if path.startswith("/") and not _SUFFIX.search(path):  # an address of a server, or a folder of the system
             if path.count("/") > 1 and path.startswith(("/tmp", "/dev", "/etc", "/proc")):
                 return
-            routes = {*self.known.words, *self.chain.words, "v1"}
-            if any(WORD.fullmatch(part) and part not in routes for part in path.split("/")):
-                near = nearest(path, (f"/{each}" for each in self.known.words))
-                yield f"no address `{path}` of a server in {self.gym}{_hint(near)}"
+            routes = {*self.known.found["routes"], "/", "/v1", "/health", "/docs"}
+            bare_path = "/" + bare.strip("/")
+            known_route = any(re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", route), bare_path) for route in routes)
+            if not known_route and f'"{bare_path}' not in self.chain.text and bare_path not in self.chain.text:
+                yield f"no address `{path}` of a server in {self.gym}{_hint(nearest(bare_path, routes))}"
             return
         if (self.page.docs.parent / bare).exists() or bare.startswith("~"):
             return
@@ -809,7 +895,7 @@ class _Look:
             if found.startswith("--"):
                 yield from self._flags(found, Scope({}))
         yield from self._inside(text)
-        if not re.search(r"[=(){}\[\]$|<>+*/]", text) and len(text.split()) > 2:
+        if not re.search(r"[=(){}\[\]$|<>+*/]", text):
             yield (f"no program that this page runs, and no source of {self.gym}, says `{text}`")
 
     def _is_said(self, text: str) -> bool:
@@ -861,6 +947,12 @@ class _Look:
             text, self.known.version, self.known.found["requires_python"], titles, self.chain.text
         ):
             yield Fault(line, found, message)
+        for found in re.finditer(r"(?P<a>\0) is the default\b|\bthe default is (?P<b>\0)", text, re.IGNORECASE):
+            code = codes[text.count("\0", 0, found.start("a" if found["a"] else "b"))]
+            setting = re.fullmatch(r"\+{0,2}(?P<key>[\w.]+)\s?[:=]\s?(?P<value>\S+)", code.text)
+            if setting and (message := self._default_fault(Code(setting["key"], code.line), setting["value"], scope)):
+                yield Fault(code.line, code.text, message)
+        yield from self._belongings(text, codes)
         for pattern in _DEFAULTS:
             for found in pattern.finditer(text):
                 name = codes[text.count("\0", 0, found.start("name"))]
@@ -871,9 +963,26 @@ class _Look:
                 if message:
                     yield Fault(name.line, f"{name.text} = {value}", message)
 
+    def _belongings(self, text: str, codes: list[Code]) -> Iterator[Fault]:
+        """Each field that a sentence says a class has, and the class has not."""
+        for pattern in _BELONGS:
+            for found in pattern.finditer(text):
+                owner, own = (codes[text.count("\0", 0, found.start(name))] for name in ("owner", "field"))
+                name = own.text.rpartition(".")[2]
+                if own.role not in ("", "setting") or not re.fullmatch(r"[a-z_]\w*", name):
+                    continue
+                paths = self.known.classes.get(owner.text.rpartition(".")[2], [])
+                paths = [path for path in paths if path in self.known.symbols]
+                if owner.text in self.known.components and name in self.known.keys:
+                    if not self.known.component_has(owner.text, name):
+                        yield Fault(own.line, own.text, f"nothing of `{owner.text}` in {self.gym} has a `{name}`")
+                elif paths and not any(self.known.has_attribute(path, name) for path in paths):
+                    message = f"`{owner.text}` has no `{name}` in {self.gym}{self._near_field(name, paths)}"
+                    yield Fault(own.line, own.text, message)
+
     def _default_cell(self, passage: Passage) -> Iterator[Fault]:
         """A cell below the header "Default": it is held against the default of what its row names first."""
-        if not re.fullmatch(r"(?:its |the )?default(?: value)?s?", passage.column.strip(), re.IGNORECASE):
+        if not _DEFAULT_HEADER.fullmatch(passage.column.strip()):
             return
         names = [part for cell in passage.row for part in cell if isinstance(part, Code)]
         own = [part for part in passage.parts if isinstance(part, Code)]

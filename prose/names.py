@@ -162,7 +162,8 @@ class Known:
 
     def has_attribute(self, path: str, name: str) -> bool:
         """Whether a class has a field, method or constant of that name."""
-        return any(f"{each}.{name}" in self.symbols or name in self.fields(each) for each in self.bases(path))
+        known = any(f"{each}.{name}" in self.symbols or name in self.fields(each) for each in self.bases(path))
+        return known or name in model_attributes()
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -218,6 +219,23 @@ class Known:
         """The classes of a server, an agent or a model server that settings are read by."""
         return self._by_component.get(name, [])
 
+    def component_has(self, name: str, field: str) -> bool:
+        """Whether a field, key or method of that name is in a component's sources, or comes with every server."""
+        found = self.found["components"]
+        heads = tuple(f"{kind}.{name}." for kind in KINDS if name in found.get(kind, ()))
+        if not heads:  # an environment or a benchmark: its configurations are made of servers
+            return True
+        own = any(path.rpartition(".")[2] == field for path in self.symbols if path.startswith(heads))
+        general = (one for path, one in self.found["classes"].items() if path.startswith("nemo_gym."))
+        shared = any(field in one["fields"] for one in general)
+        rows = json.loads((self.data / "formats.json").read_text(encoding="utf-8"))
+        return (
+            own
+            or shared
+            or field in self.pairs.get(name, ())
+            or any(field == each["name"] for kind in rows.values() for each in kind)
+        )
+
     @cached_property
     def _by_component(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -247,7 +265,7 @@ class Known:
         if parts[0] in ("nemo_gym", *self.found["components"]):
             return head in self.symbols and self.has_attribute(head, own)
         if head in self.classes:
-            return any(self.has_attribute(path, own) for path in self.classes[head]) or own in model_attributes()
+            return any(self.has_attribute(path, own) for path in self.classes[head])
         if _python(name):
             return True
         if "*" in name:

@@ -40,7 +40,7 @@ _WORDS = (
     "starting (?:with|in|from)|(?:introduced|added|removed|deprecated|renamed|new|gone|dropped|changed) in"
 )
 _VERBS = "wrote|writes|reads?|had|adds|added|removes|removed|introduced|dropped|drops|renamed"
-_GYM = r"(?:NeMo[ -]Gym|nemo-gym)(?:'s)? (?:release |version )?v?"
+_GYM = r"(?:NeMo[ -]Gym|nemo-gym|(?<!NeMo )(?<![\w-])Gym)(?:'s)? ?(?:[<>=~]=?)? ?(?:release |version )?v?"
 _BARE = (
     re.compile(rf"{_GYM}(?P<release>{_NUMBER}|\d+\.x)(?!\w)", re.IGNORECASE),
     re.compile(
@@ -53,6 +53,9 @@ _BARE = (
     ),
     re.compile(rf"(?<![\w-])(?:releases?|versions?) (?P<release>{_NUMBER})(?![\w%]|\.\d)", re.IGNORECASE),
     re.compile(rf"(?<![\w.])(?P<release>{_NUMBER}) (?:{_VERBS})\b", re.IGNORECASE),
+    re.compile(rf"(?<![\w.])(?P<release>{_NUMBER}) (?:releases?|series|line|is the (?:first|last|oldest|newest))\b"),
+    re.compile(rf"\b(?:releases?|versions?)\b[^.()]{{0,12}}\((?P<release>{_NUMBER})\)", re.IGNORECASE),
+    re.compile(rf"(?<!results )(?<!result )\bin (?P<release>{_NUMBER})(?=,| it\b| the\b| there\b)", re.IGNORECASE),
 )
 _PYTHON = re.compile(r"\bPython (?:>=? ?|version )?(?P<version>\d+(?:\.\d+)+)")
 _THREE = re.compile(r"(?<![\w.])v?(?P<version>\d+\.\d+\.\d+)(?![\w]|\.\d)")
@@ -171,6 +174,14 @@ def bare_claims(
                 f"a claim about releases, `{found[0]}`: say it with the role, which is held against the published "
                 f"wheels: {{release}}`since {release} <NAME>` (or before, up to, in), where NAME is what came or went",
             )
+
+
+def wrong_pin(text: str, pinned: str) -> str:
+    """What is wrong with a requirement in code, ``nemo-gym==0.7.0``; nothing where it is the pinned release's."""
+    for found in re.finditer(rf"nemo[-_]gym(?:\[\w+\])?\s?[<>=~!]=?\s?(?P<release>{_NUMBER})", text):
+        if found["release"] != pinned:
+            return f"this site is about nemo-gym {pinned}; found `{found[0]}`"
+    return ""
 
 
 def _relates(before: str, behind: str) -> bool:
