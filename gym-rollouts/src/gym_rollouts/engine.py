@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -80,15 +81,11 @@ class RayEngine(Engine):
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """The results of a function of a module for each job, in order."""
-        todo = [{"number": number, "job": job} for number, job in enumerate(jobs)]
-        if not todo:
-            return
-
-        def work(row: dict[str, Any]) -> dict[str, Any]:
-            return {"number": row["number"], "result": function(row["job"])}
-
-        rows = self.ray.data.from_items(todo, override_num_blocks=len(todo)).map(work).take_all()
-        yield from [row["result"] for row in sorted(rows, key=lambda row: row["number"])]
+        # As bytes: what Ray Data makes of objects depends on what they hold.
+        todo = [{"number": number, "job": pickle.dumps((function, job))} for number, job in enumerate(jobs)]
+        if todo:
+            rows = self.ray.data.from_items(todo, override_num_blocks=len(todo)).map(_work).take_all()
+            yield from [pickle.loads(row["result"]) for row in sorted(rows, key=lambda row: row["number"])]
 
     def close(self) -> None:
         """Leave Ray; end it where it is our own."""
@@ -98,6 +95,12 @@ class RayEngine(Engine):
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _work(row: dict[str, Any]) -> dict[str, Any]:
+    """Do a job of Ray's."""
+    function, job = pickle.loads(row["job"])
+    return {"number": row["number"], "result": pickle.dumps(function(job))}
 
 
 @contextmanager
