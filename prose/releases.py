@@ -169,6 +169,9 @@ def bare_claims(
             if not named and re.search(rf"(?:{'|'.join(map(re.escape, others))}|Python)\W*(?:\w+ )?$", before):
                 continue
             seen.add(at)
+            if not known.of(release):
+                yield found[0], f"no release {release} of NeMo Gym is published; this site is about {pinned}"
+                continue
             yield (
                 found[0],
                 f"a claim about releases, `{found[0]}`: say it with the role, which is held against the published "

@@ -403,3 +403,15 @@ def test_only_pages_that_are_judged_or_changed_are_read_again(site: SmallSite) -
     assert site.run("docs/good.md").status == 0
     after = {path.stem: path.stat().st_mtime_ns for path in kept.glob("*.doctree")}
     assert {name for name in before if before[name] != after[name]} == {"good"}
+
+
+def test_a_wrong_name_in_prose_fails_its_page_and_the_ledger_counts_the_names(site):
+    site.write(
+        right=page("Set `num_repeats`, or `--num-repeats`."), wrong=page("Set `num_repeats`.\n\nOr `num_repeatz`.")
+    )
+    run = site.run()
+    assert run.status == 1
+    assert "docs/wrong.md:12: `num_repeatz` is no name of NeMo Gym" in run.output
+    assert "the nearest is `num_repeats`" in run.output
+    assert site.ledger["pages"]["right"]["names"] == 2
+    assert site.ledger["pages"]["wrong"]["digest"] == ""

@@ -94,7 +94,7 @@ LIES = {
     "a default in code in a table": ("| Setting | Type | Default |\n| --- | --- | --- |\n| `num_repeats` | int | `3` |", "`1`"),
     "a default of an agent's": ("| agent | setting | default |\n| --- | --- | --- |\n| `gymnasium_agent` | `max_steps` | 12 |", "`10`"),
     "a default of a script": (SCRIPT + "| flag of `pick.py` | default |\n| --- | --- |\n| `--least` | 0.7 |", "`0.5`"),
-    "a release": ("This page is for NeMo Gym 0.9.3.", "{release}"),
+    "a release": ("This page is for NeMo Gym 0.9.3.", "about 0.7.0"),
     "since": ("It is there since 0.6.", "{release}"),
     "up to": ("Up to NeMo Gym 0.4 it was so.", "{release}"),
     "and later": ("Needs 0.6 and later.", "{release}"),
