@@ -253,7 +253,7 @@ JUDGES = (
     [*((name, True) for name in JUDGES), ("pinned/drift.py", False), ("harness/verbatim.py", False)],
 )
 def test_a_change_of_what_judges_runs_a_page_again_and_of_nothing_else(counted, monkeypatch, tmp_path, path, again):
-    for folder in ("harness", "pinned"):
+    for folder in ("harness", "pinned", "prose"):
         shutil.copytree(cache.ROOT / folder, tmp_path / "root" / folder)
     for file in ("locks/tests.txt", *cache.DECIDING):
         (tmp_path / "root" / file).parent.mkdir(parents=True, exist_ok=True)
@@ -269,6 +269,19 @@ def test_a_change_of_what_judges_runs_a_page_again_and_of_nothing_else(counted, 
         assert was_judged(counted) is again
     finally:
         monkeypatch.undo()
+        cache._surroundings.cache_clear()
+
+
+@pytest.mark.parametrize("other", ["another release of Python", "another machine"])
+def test_another_python_and_another_machine_have_verdicts_of_their_own(counted, monkeypatch, other):
+    if other == "another machine":
+        monkeypatch.setattr(cache.platform, "machine", lambda: "abacus")
+    else:
+        monkeypatch.setattr(environments, "_versions", lambda *_: {"python": "3.13.99", "nemo-gym": "0.7.0"})
+    cache._surroundings.cache_clear()
+    try:
+        assert was_judged(counted)
+    finally:
         cache._surroundings.cache_clear()
 
 
