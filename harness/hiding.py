@@ -1,32 +1,39 @@
-"""Hide from a page's Python the modules that its reader has not installed: `harness.reader` has each run this."""
+"""Hide from a page's Python what its reader has not installed: each runs this as it starts (`harness.reader`)."""
 
 import os
+import re
 import sys
 from importlib.machinery import PathFinder
 
 
-class _Hidden:
-    """Finds, before everyone else, that a hidden module of the environment is not there."""
+class _Hiding(PathFinder):
+    """Finds modules and distributions as Python does, but for the hidden ones, which are not there."""
 
-    def __init__(self, path):
-        self.path = path
-        self.names = self._read()
+    listed = os.environ["HARNESS_HIDDEN"]
 
-    def _read(self):
-        with open(self.path, encoding="utf-8") as names:
-            return frozenset(names.read().split("\n"))
+    @classmethod
+    def _hides(cls, kind, name):
+        # Read each time: the page may have installed it by now.
+        with open(cls.listed, encoding="utf-8") as rows:
+            return f"{kind} {name}\n" in rows
 
-    def find_spec(self, name, path=None, target=None):
-        if path is not None or name not in self.names:
-            return None
-        elsewhere = [each for each in sys.path if os.path.basename(each) != "site-packages"]
-        found = PathFinder.find_spec(name, elsewhere)
-        if found and found.loader:  # a module of the page's own, or one that another brings along, not just a folder
-            return None
-        self.names = self._read()  # the page may have installed it by now
-        if name not in self.names:
-            return None
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    @classmethod
+    def find_spec(cls, fullname, path=None, target=None):
+        if path is None and fullname in _MODULES and cls._hides("module", fullname):
+            # A module of the page's own may have the name, or one that another distribution brings along.
+            elsewhere = [each for each in sys.path if os.path.basename(each) != "site-packages"]
+            return PathFinder.find_spec(fullname, elsewhere, target)
+        return PathFinder.find_spec(fullname, path, target)
+
+    @classmethod
+    def find_distributions(cls, *arguments, **keywords):
+        (context,) = (*arguments, *keywords.values()) or (None,)
+        name = re.sub(r"[-_.]+", "-", getattr(context, "name", None) or "").lower()
+        if name and cls._hides("distribution", name):
+            return iter(())
+        return PathFinder.find_distributions(*arguments, **keywords)
 
 
-sys.meta_path.insert(0, _Hidden(os.environ["HARNESS_HIDDEN"]))
+with open(_Hiding.listed, encoding="utf-8") as _rows:
+    _MODULES = frozenset(row.split()[1] for row in _rows if row.startswith("module "))
+sys.meta_path[:] = [_Hiding if each is PathFinder else each for each in sys.meta_path]

@@ -23,7 +23,7 @@ from harness.environments import Environment
 HIDING = Path(__file__).with_name("hiding.py")
 _STARTS = "harness-hiding.pth"
 
-#: Names the file that lists the hidden modules, one on a line.
+#: Names the file that lists what is hidden: a kind, module or distribution, and a name on each line.
 HIDDEN = "HARNESS_HIDDEN"
 
 #: What a reader without any of them has too: uv makes the environment in which they follow the pages.
@@ -41,6 +41,7 @@ class Packages:
 
     Attributes:
         folder: where they lie.
+        names: of the distributions.
         modules: the names, without dots, of their modules, each with the distributions that have one.
         programs: the names of their programs, each with that of its distribution.
     """
@@ -52,8 +53,10 @@ class Packages:
         self._needs: dict[str, list[str]] = {}
         self.modules: dict[str, set[str]] = {}
         self.programs: dict[str, str] = {}
+        self.names: set[str] = set()
         for each in metadata.distributions(path=[str(folder)]):
             name = canonicalize_name(each.metadata["Name"])
+            self.names.add(name)
             self._needs[name] = each.requires or []
             for file in each.files or ():
                 if file.parent.name == environment.programs.name and file.parts[0] == "..":
@@ -115,7 +118,7 @@ class Reader:
         self._packages = packages(environment)
         _hides(self._packages.folder)
         self._missing = folder / "not-installed"
-        self._hidden = folder / "hidden-modules"
+        self._hidden = folder / "hidden"
         self._missing.mkdir(parents=True)
         self._has = WITH_UV
         self._begins_with = " and ".join(environment.describes)
@@ -124,8 +127,9 @@ class Reader:
     def installs(self, requirements: Iterable[str]) -> None:
         """Take note of what an install command of the page asks for."""
         self._has = self._has.union(*map(self._packages.closure, requirements))
-        modules = sorted(name for name in self._packages.modules if not self._packages.brings(name) & self._has)
-        self._hidden.write_text("".join(f"{name}\n" for name in modules), encoding="utf-8")
+        hidden = [f"module {name}\n" for name, of in self._packages.modules.items() if not of & self._has]
+        hidden += [f"distribution {name}\n" for name in self._packages.names - self._has]
+        self._hidden.write_text("".join(sorted(hidden)), encoding="utf-8")
         programs = {name for name, of in self._packages.programs.items() if of not in self._has}
         there = {path.name for path in self._missing.iterdir()}
         for name in programs - there:

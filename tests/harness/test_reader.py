@@ -43,10 +43,6 @@ MISSING = {
         "```python\nimport polars\n```\n",
         "import polars\n```",
     ),
-    "has a folder of its name": (
-        "```console\n$ mkdir polars\n$ ls -d polars\npolars\n```\n\n```python\nimport polars\n```\n",
-        "import polars",
-    ),
     "runs its program": ("```console\n$ pytest --version\n```\n", "$ pytest"),
     "runs its program in a pipe": ("```console\n$ sphinx-build --version | head -1\n```\n", "$ sphinx-build"),
 }  # fmt: skip
@@ -82,6 +78,15 @@ THERE = {
     "what it says is missing": (
         "```{code-block} python\n:fails: ModuleNotFoundError\n\nimport polars\n```\n\n"
         "```output\nModuleNotFoundError: No module named 'polars'\n```\n"
+    ),
+    "what what it installs looks for": (
+        "```console\n$ uv pip install datasets\n```\n\n```python\nfrom datasets import Dataset, config\n\n"
+        "print(config.POLARS_AVAILABLE)\n```\n\n```output\nFalse\n```\n"
+    ),
+    "that it finds nothing of it": (
+        "```python\nimport importlib.metadata\nimport importlib.util\n\nprint(importlib.util.find_spec('polars'))\n"
+        "try:\n    importlib.metadata.version('polars')\nexcept importlib.metadata.PackageNotFoundError as error:\n"
+        "    print(error)\n```\n\n```output\nNone\nNo package metadata was found for polars\n```\n"
     ),
     "no trace of the harness": (
         "```python\nimport os, sys\n\nprint([each for each in sys.path if 'harness' in each], os.getenv('PYTHONPATH'))\n"
