@@ -105,6 +105,7 @@ USED = {
     + "```output\none\n```\n",
     "rows that Python opens": ROWS + python("assert open('rows.jsonl').read()"),
     "rows that a library of another language opens": ROWS
+    + console("$ uv pip install polars")
     + python("import polars\n\nassert polars.read_ndjson('rows.jsonl').height == 1"),
     "rows that a program counts": ROWS + console("$ wc -l < rows.jsonl", "1"),
     "rows that a program takes from cat": ROWS + console("$ cat rows.jsonl | wc -l", "1"),
