@@ -418,7 +418,6 @@ FRESH = page("""\
 
     ```console
     $ echo six; echo
-    six
     $ printf 'a\\n\\nb\\n'
     a
 
