@@ -29,6 +29,12 @@ DOCS = Path(__file__).parents[1] / "docs"
 NOTES = DOCS / "_data" / "format-notes.toml"
 TABLES = DOCS / "_data" / "formats.json"
 SCHEMAS = DOCS / "downloads" / "schemas"
+ASKED = DOCS / "_data" / "servers-asked.json"
+#: What the command-line tool carries of it, since it needs no NeMo Gym.
+CARRIED = DOCS.parent / "gym-rollouts" / "src" / "gym_rollouts" / "schemas"
+CARRIED_KINDS = (
+    "task-row", "materialized-input", "rollout-row", "failure-row", "sft-row", "preference-pair", "rl-row"
+)  # fmt: skip
 
 #: The kinds of rows and files, each with its class. Each has a table and a JSON Schema.
 KINDS = {
@@ -211,15 +217,20 @@ def files() -> Iterator[tuple[Path, str]]:
     tables = {kind: table_of(kind, annotation, notes) for kind, annotation in (KINDS | PARTS).items()}
     yield TABLES, json.dumps(tables, indent=1, ensure_ascii=False) + "\n"
     for kind, annotation in KINDS.items():
-        text = json.dumps(described(kind, annotation, notes), indent=1, ensure_ascii=False)
-        yield SCHEMAS / f"{kind}.schema.json", text + "\n"
+        schema = described(kind, annotation, notes)
+        yield SCHEMAS / f"{kind}.schema.json", json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+        if kind in CARRIED_KINDS:
+            yield CARRIED / f"{kind}.json", json.dumps(schema, separators=(",", ":"), ensure_ascii=False) + "\n"
+    asked = json.loads(ASKED.read_text(encoding="utf-8"))["servers"]
+    needs = {server: list(found.get("needs", {})) for server, found in sorted(asked.items())}
+    yield CARRIED / "servers.json", json.dumps(needs, indent=1, ensure_ascii=False) + "\n"
 
 
 def check() -> str:
     """The difference between the committed files and what the pin gives; empty where there is none."""
     differences = []
     expected = dict(files())
-    for path in sorted({*expected, *SCHEMAS.glob("*.json")}):
+    for path in sorted({*expected, *SCHEMAS.glob("*.json"), *CARRIED.glob("*.json")}):
         committed = path.read_text(encoding="utf-8") if path.is_file() else ""
         given = expected.get(path, "")
         name = path.relative_to(DOCS.parent).as_posix()
@@ -237,8 +248,8 @@ def main() -> int:
         if difference:
             print(difference, "Run python -m pinned.formats and look at what changed.", sep="\n")
         return 1 if difference else 0
-    SCHEMAS.mkdir(parents=True, exist_ok=True)
     for path, text in files():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         print(path.relative_to(DOCS.parent))
     return 0

@@ -1,7 +1,8 @@
 """One pass over all lines of all sources, for commands that go line by line and need no facts of rollouts.
 
-The work is an object of a module's class that can be called with a number and the lines of one range. It may write
-pieces of an output under that number. Whatever it returns comes back in input order, with the lines that it is of.
+The work is an object of a module's class that can be called with a number and the lines of one range, each with its
+place. It may write pieces of an output under that number. Whatever it returns comes back in input order, with the
+lines that it is of.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from gym_rollouts.lines import Range, ranges, read
 from gym_rollouts.survey import uncollected
 
 Result = TypeVar("Result")
-Work = Callable[[int, Iterator[bytes]], Result]
-COPIED = 1 << 22
+Lines = Iterator[tuple[int, bytes]]
+Work = Callable[[int, Lines], Result]
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ class Part(Generic[Result]):
 def _run(job: Job[Result]) -> tuple[int, Result]:
     count = 0
 
-    def counted() -> Iterator[bytes]:
+    def counted() -> Lines:
         nonlocal count
-        for _, text in read(job.span, job.first):
+        for line in read(job.span, job.first):
             count += 1
-            yield text
+            yield line
 
     with uncollected():
         result = job.work(job.number, counted())

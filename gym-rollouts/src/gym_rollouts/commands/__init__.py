@@ -2,6 +2,7 @@
 
 #: One entry for each command, in the order of `--help`.
 COMMANDS = {
+    "check": "gym_rollouts.commands.check",
     "scan": "gym_rollouts.commands.scan",
     "filter": "gym_rollouts.commands.filter",
     "metrics": "gym_rollouts.commands.metrics",

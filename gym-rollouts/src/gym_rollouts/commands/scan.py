@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -16,7 +15,7 @@ from gym_rollouts.commands.session import open_session
 from gym_rollouts.errors import Fault
 from gym_rollouts.files import open_sources
 from gym_rollouts.messages import Template
-from gym_rollouts.passes import over_lines, piece
+from gym_rollouts.passes import Lines, over_lines, piece
 from gym_rollouts.private import RULES, Finding, names, scan_line, search_for
 from gym_rollouts.report import FINE, FOUND, Report, table
 from gym_rollouts.writing import FORMATS, format_of
@@ -33,12 +32,12 @@ class Scan:
     rules: tuple[str, ...]
     folder: Path | None
 
-    def __call__(self, number: int, lines: Iterator[bytes]) -> list[tuple[int, Finding]]:
+    def __call__(self, number: int, lines: Lines) -> list[tuple[int, Finding]]:
         """Scan the lines of a range."""
         search, found = search_for(self.rules), list[tuple[int, Finding]]()
         out = piece(self.folder, number).open("wb") if self.folder else None
         try:
-            for place, line in enumerate(lines):
+            for place, (_, line) in enumerate(lines):
                 new, findings = scan_line(search, line)
                 found += [(place, each) for each in findings]
                 if out:

@@ -71,6 +71,14 @@ def copy_places(
     return _copy([source], np.zeros(len(starts), np.int32), starts, sizes, place, engine, quiet)
 
 
+def copy_sources(
+    names: list[str], sources: NDArray[np.int32], starts: NDArray[np.uint64], sizes: NDArray[np.uint32],
+    place: Path, engine: Engine, quiet: bool = True,
+) -> int:  # fmt: skip
+    """Write the lines of several files that begin at some places, in their order. Returns how many."""
+    return _copy(names, sources, starts, sizes, place, engine, quiet)
+
+
 def _copy(
     names: list[str], sources: NDArray[np.int32], starts: NDArray[np.uint64], sizes: NDArray[np.uint32],
     place: Path, engine: Engine, quiet: bool,
