@@ -156,9 +156,9 @@ def answer_is_an_option(row: Row) -> str | None:
 def one_value_for_a_field(row: Row) -> str | None:
     """NeMo Gym reads a field from `verifier_metadata` or from the row: two values contradict each other."""
     for holder in ("verifier_metadata", "task_data"):
-        inner = row.get(holder)
-        for name in inner if isinstance(inner, dict) else ():
-            if name in row and row[name] != inner[name]:
+        inner: Any = row.get(holder)
+        for name, value in inner.items() if isinstance(inner, dict) else ():
+            if name in row and row[name] != value:
                 return f"{name}: another value in {holder}"
     return None
 

@@ -3,6 +3,8 @@
 #: One entry for each command, in the order of `--help`.
 COMMANDS = {
     "check": "gym_rollouts.commands.check",
+    "watch": "gym_rollouts.commands.watch",
+    "show": "gym_rollouts.commands.show",
     "scan": "gym_rollouts.commands.scan",
     "filter": "gym_rollouts.commands.filter",
     "metrics": "gym_rollouts.commands.metrics",
