@@ -10,7 +10,7 @@ import numpy as np
 from gym_rollouts.decisions import State
 from gym_rollouts.decisions.thresholds import apart, at_least
 from gym_rollouts.facts import Bits, Numbers
-from gym_rollouts.tasks import grouped
+from gym_rollouts.identity import grouped
 
 
 def ranks(task: Numbers, *keys: np.ndarray) -> tuple[Numbers, Numbers]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gym_rollouts.decisions import State
 from gym_rollouts.facts import Bits, Numbers
-from gym_rollouts.tasks import grouped
+from gym_rollouts.identity import grouped
 
 Words = NDArray[np.uint64]
 

@@ -2,6 +2,7 @@
 
 #: One entry for each command, in the order of `--help`.
 COMMANDS = {
+    "tasks": "gym_rollouts.commands.tasks",
     "check": "gym_rollouts.commands.check",
     "watch": "gym_rollouts.commands.watch",
     "show": "gym_rollouts.commands.show",

@@ -17,8 +17,8 @@ import numpy as np
 from gym_rollouts.engine import Engine
 from gym_rollouts.errors import Reject
 from gym_rollouts.facts import Bits, Numbers
+from gym_rollouts.identity import Tasks, identify
 from gym_rollouts.survey import Table
-from gym_rollouts.tasks import Tasks, identify
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from gym_rollouts.decisions import Rejection, State, Step
 from gym_rollouts.decisions.similarity import evaluation_set, similar_task
 from gym_rollouts.decisions.thresholds import at_least
 from gym_rollouts.facts import ANSWERED, MASKED, OBJECTS, PROBLEMS, Bits
-from gym_rollouts.tasks import grouped
+from gym_rollouts.identity import grouped
 
 
 def problem(name: str) -> Step:

@@ -1,0 +1,192 @@
+"""`gym-rollouts tasks`: your data as task rows of NeMo Gym."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from gym_rollouts import gym
+from gym_rollouts import options as o
+from gym_rollouts.commands.session import open_session
+from gym_rollouts.datasets import READERS, expand, suffix_of
+from gym_rollouts.errors import Fault, Reject, Unusable
+from gym_rollouts.files import reason_of
+from gym_rollouts.kinds import faults
+from gym_rollouts.report import FINE, NOTHING_USABLE, Report
+from gym_rollouts.schema import servers
+from gym_rollouts.taskrows import PLACE, Recipe, task_of, to_tools
+from gym_rollouts.writing import format_of
+from gym_rollouts.writing.rejects import write_rejects
+
+Texts = Optional[list[str]]
+
+
+def tasks(
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Your data: .csv, .tsv, .json, .jsonl, .parquet or .arrow, or the folder of a dataset."),
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", help="The task rows to write: .jsonl.")],
+    server: Annotated[
+        Optional[str], typer.Option("--server", help="The resources server that verifies: its fields are asked for.")
+    ] = None,
+    question: Annotated[Optional[str], typer.Option("--question", help="The column with the question.")] = None,
+    messages: Annotated[Optional[str], typer.Option("--messages", help="The column with chat messages.")] = None,
+    mapped: Annotated[
+        Texts, typer.Option("--map", help="FIELD=COLUMN: a field of the task from a column; repeatable.")
+    ] = None,
+    keep: Annotated[Texts, typer.Option("--keep", help="A column to keep under its name; repeatable.")] = None,
+    parse: Annotated[Texts, typer.Option("--parse", help="A column whose text is JSON; repeatable.")] = None,
+    letters: Annotated[
+        bool, typer.Option("--letters", help="Give options their letters, and make the answer one of them.")
+    ] = False,
+    system: Annotated[Optional[str], typer.Option("--system", help="A system prompt.")] = None,
+    template: Annotated[
+        Optional[str], typer.Option("--template", help="The user's message, with columns in braces: {question}.")
+    ] = None,
+    tools: Annotated[
+        Optional[Path], typer.Option("--tools", help="A JSON file with the tools that the model is offered.")
+    ] = None,
+    task_source: Annotated[
+        Optional[str], typer.Option("--task-source", help="Who verifies the tasks; unset, the server.")
+    ] = None,
+    agent: Annotated[
+        Optional[str], typer.Option("--agent", help="An agent to name in agent_ref, for readers that look there.")
+    ] = None,
+    split: Annotated[Optional[str], typer.Option("--split", help="The split of a dataset's folder.")] = None,
+    nemo_gym: Annotated[
+        bool, typer.Option("--nemo-gym/--no-nemo-gym", help="Whether to ask an installed NeMo Gym, too.")
+    ] = True,
+    rejects: o.Rejects = Path("rejects.jsonl"),
+    spool: o.Spool = None,
+    quiet: o.Quiet = False,
+) -> Report:
+    r"""Turn your data into task rows: a request, and the fields that the environment's verifier needs.
+
+    The prompt is a column with a question, or one with chat messages, from which the answer at the end is taken off:
+    --map expected_answer=_answer has it. Columns that the server needs are taken by their names, others with --map. In
+    a template {question} is the question, {options} are lettered options, and braces around other words stay. Every
+    row becomes a task that `check` passes, or is named with the reason.
+
+    Examples:
+
+        gym-rollouts tasks quiz.csv --server math_with_judge --map expected_answer=answer --output tasks.jsonl
+
+        gym-rollouts tasks mmlu/ --split test --server mcqa --letters --map options=choices --map expected_answer=answer
+        --template '{question} {options} Answer with \\boxed{LETTER}.' --output tasks.jsonl
+
+    Raises:
+        Fault: an input is not there or of no known format, an output would destroy something, or an option cannot be
+            honoured.
+    """
+    fields = tuple(_pair(each) for each in mapped or ())
+    version = gym.installed() if nemo_gym else None
+    if server:
+        gym.check_server(server, version is not None)
+    if question and messages:
+        raise Fault("--question and --messages: a prompt comes from one column. Leave one of them out")
+    if template is not None and not PLACE.search(template):
+        raise Fault("--template: expected a column in braces, such as {question}: else all tasks are alike")
+    recipe = Recipe(
+        question, messages, fields, tuple(servers().get(server or "", ())), tuple(keep or ()), tuple(parse or ()),
+        letters, _text(system), _text(template), _tools(tools), task_source or server, agent,
+    )  # fmt: skip
+    files = expand(data, split)
+    found: list[Reject] = []
+    count, rows, columns, seen = 0, 0, Counter[str](), dict[bytes, str]()
+    with open_session([*files, *([tools] if tools else [])], spool=spool, quiet=quiet) as session:
+        (place,) = session.outputs.claim(output, "--output")
+        format_of(output, "--output", [".jsonl"])
+        (named,) = session.outputs.claim(rejects, "--rejects")
+        with place.open("wb") as out:
+            for order, path in enumerate(files):
+                folder = session.spool / f"data-{order}"
+                folder.mkdir()
+                for number, row in READERS[suffix_of(path)](path, folder):
+                    count += 1
+                    try:
+                        if isinstance(row, Unusable):
+                            raise row
+                        columns.update(row.keys())
+                        line = _task(row, recipe, server, version is not None)
+                        here = f"row {number}" if len(files) == 1 else f"row {number} of {path}"
+                        above = seen.setdefault(blake2b(line, digest_size=16).digest(), here)
+                        if above is not here:
+                            raise Unusable("repeated", f"the same task as {above}")
+                    except Unusable as problem:
+                        found.append(Reject(str(path), number, problem.step, problem.reason))
+                        continue
+                    out.write(line + b"\n")
+                    rows += 1
+        write_rejects(found, named)
+    unused = sorted(set(columns) - recipe.used)
+    steps = Counter(reject.step for reject in found)
+    figures: dict[str, Any] = {
+        "rows": count, "tasks": rows, "rejected": len(found), "steps": dict(steps), "columns_left_out": unused,
+        "needed": list(recipe.needed), "nemo_gym": version,
+    }  # fmt: skip
+    said = [f"{count:,} rows: {rows:,} tasks, {len(found):,} rejected ({rejects})"]
+    said += [f"{reject.file}:{reject.line}: {reject.reason}" for reject in found[:3]]
+    if unused:
+        said.append(f"columns left out: {', '.join(unused)}. Take one with --map FIELD=COLUMN or --keep COLUMN")
+    if not (server or task_source or agent):
+        said.append("the tasks name no server: add --server, or give the agent when you collect: gym eval run --agent")
+    if not rows:
+        said.append("no row is usable: the rejects say why" if count else "no row is usable: there is none")
+    said.append(f"{output}: {rows:,} rows")
+    return Report(figures, said, FINE if rows else NOTHING_USABLE)
+
+
+def _task(row: dict[str, Any], recipe: Recipe, server: str | None, ask: bool) -> bytes:
+    """A row as a line of the output.
+
+    Raises:
+        Unusable: why it is no task.
+    """
+    try:
+        made = task_of(row, recipe)
+        line = json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise Unusable("unreadable", "a text holds half of a surrogate pair, which UTF-8 cannot hold") from None
+    except RecursionError:
+        raise Unusable("unreadable", "nested too deeply to be read") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Unusable("unreadable", f"cannot be written as JSON: {error}") from None
+    if wrong := next(faults("tasks", made), None):
+        raise Unusable("schema", wrong)
+    if server and (wrong := gym.needs(made, server)):
+        raise Unusable("server", f"{wrong}: --map FIELD=COLUMN says where it is")
+    if ask and (wrong := gym.says("tasks", made, server, frozenset(recipe.keep))):
+        raise Unusable("nemo-gym", wrong)
+    return line
+
+
+def _pair(text: str) -> tuple[str, str]:
+    target, sign, column = text.partition("=")
+    if not sign or not target.strip() or not column.strip():
+        raise Fault(f"--map {text!r}: expected FIELD=COLUMN, such as expected_answer=answer")
+    if target.split(".")[0] in ("responses_create_params", "agent_ref", "task_source"):
+        raise Fault(f"--map {text!r}: {target} is made by this command. See --question, --agent and --task-source")
+    return target.strip(), column.strip()
+
+
+def _text(text: str | None) -> str | None:
+    """A text of an option: what is typed as \\n is a new line."""
+    return None if text is None else text.replace("\\n", "\n")
+
+
+def _tools(path: Path | None) -> tuple[Any, ...]:
+    if path is None:
+        return ()
+    try:
+        return to_tools(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Fault(f"--tools {path}: cannot be read as JSON: {reason_of(error)}") from None
+    except Unusable as error:
+        raise Fault(f"--tools {path}: {error.reason}") from None

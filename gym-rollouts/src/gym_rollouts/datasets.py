@@ -1,0 +1,224 @@
+"""Data of any shape as rows: CSV, JSON, JSON Lines, Parquet and Arrow files, and the folders that datasets come in.
+
+A reader gives every row of a file with its number, from 1, or `Unusable`. A format is a function, and an entry in
+`READERS` under the suffix of a file's name, of which what says that it is compressed is left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gym_rollouts.errors import Fault, Unusable
+from gym_rollouts.files import Source, open_sources, reason_of
+from gym_rollouts.lines import ranges, read
+
+Row = dict[str, Any]
+Rows = Iterator[tuple[int, Row | Unusable]]
+Reader = Callable[[Path, Path], Rows]
+STEP = "unreadable"
+SPLIT = re.compile(r"^(train|validation|valid|val|dev|test|eval)(?:[-_.].*)?$")
+
+
+def _plain(path: Path, spool: Path) -> Source:
+    (source,) = open_sources([path], spool)
+    if source.damage:
+        raise Fault(f"{path}: {source.damage}")
+    return source
+
+
+def read_jsonl(path: Path, spool: Path) -> Rows:
+    """One JSON object a line."""
+    source = _plain(path, spool)
+    number = 0
+    for span in ranges([source]):
+        for _, line in read(span, source.start):
+            number += 1
+            yield number, _row(line)
+
+
+def _row(line: bytes) -> Row | Unusable:
+    if not line.strip():
+        return Unusable("blank", "a blank line")
+    try:
+        row = json.loads(line)
+    except RecursionError:
+        return Unusable(STEP, "nested too deeply to be read")
+    except UnicodeDecodeError:
+        return Unusable(STEP, "not UTF-8")
+    except ValueError as error:
+        return Unusable(STEP, f"not JSON: {error}")
+    return row if isinstance(row, dict) else Unusable(STEP, "expected a JSON object")
+
+
+def read_json(path: Path, spool: Path) -> Rows:
+    """A JSON array of objects; or an object that has one, and no other array; or JSON Lines by another name."""
+    source = _plain(path, spool)
+    data = source.path.read_bytes()[source.start :]
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        if b"\n{" in data.strip():
+            yield from read_jsonl(path, spool)
+            return
+        raise Fault(f"{path}: not JSON: {error}") from None
+    if isinstance(found, dict):
+        lists = [value for value in found.values() if isinstance(value, list)]
+        if len(lists) > 1:
+            raise Fault(f"{path}: expected one list of rows, found {len(lists)}. Write the one that you mean as a file")
+        found = lists[0] if lists else [found]
+    if not isinstance(found, list):
+        raise Fault(f"{path}: expected a list of objects")
+    for number, row in enumerate(found, 1):
+        yield number, row if isinstance(row, dict) else Unusable(STEP, "expected a JSON object")
+
+
+def read_csv(path: Path, spool: Path) -> Rows:
+    """A table as text: its first line names the columns. A row's number is that of the line that it begins on."""
+    source = _plain(path, spool)
+    csv.field_size_limit(1 << 30)
+    with source.path.open("rb") as raw:
+        raw.seek(source.start)
+        head = raw.readline().decode("utf-8", "replace")
+        mark = max("\t;|,", key=head.count) if head.strip() else ","
+        raw.seek(source.start)
+        text = io.TextIOWrapper(raw, encoding="utf-8", errors="surrogateescape", newline="")
+        lines = csv.reader(text, delimiter=mark, strict=True)
+        names = _header(path, lines)
+        while True:
+            number = lines.line_num + 1
+            try:
+                cells = next(lines)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield number, Unusable(STEP, f"not CSV: {error}")
+                continue
+            if not cells:
+                yield number, Unusable("blank", "a blank line")
+            elif len(cells) != len(names):
+                yield number, Unusable(STEP, f"{len(cells)} cells, where the first line names {len(names)} columns")
+            elif any("\udc80" <= each <= "\udcff" for cell in cells for each in cell if each > "\ud7ff"):
+                yield number, Unusable(STEP, "not UTF-8")
+            else:
+                yield number, dict(zip(names, cells, strict=True))
+
+
+def _header(path: Path, lines: Any) -> list[str]:
+    try:
+        names = [str(name).strip() for name in next(lines, [])]
+    except csv.Error as error:
+        raise Fault(f"{path}: the first line is not CSV: {error}") from None
+    if not names:
+        raise Fault(f"{path}: is empty: expected a first line that names the columns")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise Fault(f"{path}: two columns are called {twice!r}. Rename one")
+    return names
+
+
+def read_parquet(path: Path, spool: Path) -> Rows:
+    """A Parquet file."""
+    try:
+        file = pq.ParquetFile(path)
+        batches = file.iter_batches(1024)
+        yield from _batches(batches)
+    except (pa.ArrowException, OSError) as error:
+        raise Fault(f"{path}: cannot be read as Parquet: {reason_of(error).splitlines()[0]}") from None
+
+
+def read_arrow(path: Path, spool: Path) -> Rows:
+    """An Arrow file, as `datasets` saves it: a stream, or a file with an index."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            try:
+                yield from _batches(iter(pa.ipc.open_stream(source)))
+            except pa.ArrowInvalid:
+                file = pa.ipc.open_file(source)
+                yield from _batches(file.get_batch(n) for n in range(file.num_record_batches))
+    except (pa.ArrowException, OSError) as error:
+        raise Fault(f"{path}: cannot be read as Arrow: {reason_of(error).splitlines()[0]}") from None
+
+
+def _batches(batches: Iterator[Any]) -> Rows:
+    number = 0
+    for batch in batches:
+        for row in batch.to_pylist():
+            number += 1
+            yield number, row
+
+
+READERS: dict[str, Reader] = {
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".parquet": read_parquet,
+    ".arrow": read_arrow,
+}
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix that tells the format of a file: `.csv` of `a.csv.gz`."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in (".gz", ".zst", ".bz2", ".xz"):
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def expand(paths: list[Path], split: str | None) -> list[Path]:
+    """The files of what the user named: a folder is a dataset, and of its splits one is meant.
+
+    Raises:
+        Fault: a file of no known format, a folder without data, or with several splits and none named.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += _of_folder(path, split)
+        elif suffix_of(path) in READERS:
+            files.append(path)
+        else:
+            raise Fault(f"{path}: the end of the name tells the format: it must be one of {', '.join(READERS)}")
+    return files
+
+
+def _of_folder(folder: Path, split: str | None) -> list[Path]:
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and suffix_of(path) in READERS
+        and path.name not in ("state.json", "dataset_info.json", "dataset_dict.json", "dataset_infos.json")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not path.name.startswith("cache-")
+    )
+    if not found:
+        raise Fault(f"{folder}: holds no file of a known format: {', '.join(READERS)}")
+    splits: dict[str, list[Path]] = {}
+    for path in found:
+        splits.setdefault(_split_of(path, folder), []).append(path)
+    if split is not None:
+        if split not in splits:
+            raise Fault(f"--split {split}: {folder} has no such split. It has: {', '.join(sorted(splits))}")
+        return splits[split]
+    if len(splits) > 1:
+        raise Fault(f"{folder}: has several splits: {', '.join(sorted(splits))}. Name one with --split")
+    return found
+
+
+def _split_of(path: Path, folder: Path) -> str:
+    """The split that a file's name, or the name of a folder above it, tells; `all` where none does."""
+    for name in (path.name, *reversed(path.relative_to(folder).parent.parts)):
+        if found := SPLIT.match(name):
+            return found[1]
+    return "all"
