@@ -176,13 +176,15 @@ def test_tasks_with_one_prompt_and_other_fields_are_not_repeated(here: Path) -> 
     assert check([write(here / "t.jsonl", [task(word="a"), task(word="b")])]).status == 0
 
 
-def test_what_prepare_writes_passes(here: Path) -> None:
-    turns = [call(arguments='{"id": 7}'), result("ok"), *answer("nine")]
+@pytest.mark.parametrize("options", [{}, {"arguments": "object", "developer": "system", "reasoning_field": "thinking"}])
+def test_what_prepare_writes_passes(here: Path, options: dict) -> None:
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}
+    turns = [thought, call(arguments='{"id": 7}'), result("ok"), *answer("nine")]
     rows = [
         rollout(0, 0, 1.0, output=turns, params={"tools": [TOOL]}),
         rollout(0, 1, 0.0, "5", params={"tools": [TOOL]}),
     ]
-    prepare([write(here / "r.jsonl", rows)], sft=Path("s.jsonl"), preference=Path("p.jsonl"))
+    prepare([write(here / "r.jsonl", rows)], sft=Path("s.jsonl"), preference=Path("p.jsonl"), **options)
     report = check([Path("s.jsonl"), Path("p.jsonl")])
     assert report.lines[:1] == ["s.jsonl: sft rows"]
     assert report.figures["sound"] == 2

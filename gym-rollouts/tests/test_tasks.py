@@ -143,6 +143,18 @@ def test_letters(answer: object) -> None:
     assert made["responses_create_params"]["input"][0]["content"] == "sky?\nA: red\nB: blue"
 
 
+def test_prompts_in_files(here: Path) -> None:
+    write(Path("d.jsonl"), ROWS[:1])
+    Path("s.txt").write_text("be\nbrief\n")
+    Path("t.txt").write_text("{question}\n\\neq \\boxed{}\n")
+    make("d.jsonl", system="@s.txt", template="@t.txt")
+    assert [each["content"] for each in read(OUT)[0]["responses_create_params"]["input"]] == [
+        "be\nbrief", "2 + 2?\n\\neq \\boxed{}"
+    ]  # fmt: skip
+    with pytest.raises(Fault, match=r"--system @no\.txt"):
+        make("d.jsonl", system="@no.txt")
+
+
 def test_letters_as_some_datasets_have_them() -> None:
     row = {"question": "?", "options": {"text": ["x", "y"], "label": ["1", "2"]}, "expected_answer": "2"}
     made = task(row, letters=True, fields=(("options", "options"), ("expected_answer", "expected_answer")))

@@ -28,6 +28,7 @@ class Kind:
     checks: tuple[Check, ...]
     key: Callable[[Row], Any] | None = None
     again: str = ""
+    reading: Callable[[Row], Row] = lambda row: row  # as its schema has it, where rows may be written otherwise
 
 
 class Unsound(Exception):
@@ -247,13 +248,34 @@ def _turns(messages: list[Any], place: str) -> str | None:
     return None
 
 
+def arguments_as_text(row: Row) -> Row:
+    """A training row whose arguments are objects, for a template that wants them so, as the schema has it."""
+    made = dict(row)
+    for name in ("messages", "prompt", "chosen", "rejected"):
+        if isinstance(row.get(name), list):
+            made[name] = [_call_as_text(message) for message in row[name]]
+    return made
+
+
+def _call_as_text(message: Any) -> Any:
+    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    if not isinstance(calls, list):
+        return message
+    made = []
+    for call in calls:
+        function = call.get("function") if isinstance(call, dict) else None
+        is_object = isinstance(function, dict) and isinstance(function.get("arguments"), dict)
+        made.append(call | {"function": function | {"arguments": "{}"}} if is_object and function else call)
+    return message | {"tool_calls": made}
+
+
 TASK = (prompt_is_there, temperature_is_possible, tools_are_schemas, answer_is_an_option, one_value_for_a_field)
 WHOLE: Callable[[Row], Any] = lambda row: row  # noqa: E731
 
 #: One entry for each kind, the one with the most telling fields first.
 KINDS = {
-    "preference": Kind("preference-pair", ("chosen", "rejected"), (sides,)),
-    "sft": Kind("sft-row", ("messages",), (conversation,)),
+    "preference": Kind("preference-pair", ("chosen", "rejected"), (sides,), reading=arguments_as_text),
+    "sft": Kind("sft-row", ("messages",), (conversation,), reading=arguments_as_text),
     "failures": Kind("failure-row", ("_ng_failure_class",), ()),
     "rollouts": Kind("rollout-row", ("response",), (has_output, has_indices), attempt_of, "the same attempt as"),
     "inputs": Kind(
@@ -273,7 +295,7 @@ def faults(kind: str, row: Row) -> Iterator[str]:
     """What is wrong with a row of a kind, the first of it. Nothing is raised."""
     known = KINDS[kind]
     try:
-        if wrong := schema.fault(known.schema, row):
+        if wrong := schema.fault(known.schema, known.reading(row)):
             yield wrong
             return
         for check in known.checks:

@@ -46,9 +46,9 @@ def tasks(
     letters: Annotated[
         bool, typer.Option("--letters", help="Give options their letters, and make the answer one of them.")
     ] = False,
-    system: Annotated[Optional[str], typer.Option("--system", help="A system prompt.")] = None,
+    system: Annotated[Optional[str], typer.Option("--system", help="A system prompt; @FILE is one in a file.")] = None,
     template: Annotated[
-        Optional[str], typer.Option("--template", help="The user's message, with columns in braces: {question}.")
+        Optional[str], typer.Option("--template", help="The user message, columns in braces: {question}; or @FILE.")
     ] = None,
     tools: Annotated[
         Optional[Path], typer.Option("--tools", help="A JSON file with the tools that the model is offered.")
@@ -79,7 +79,7 @@ def tasks(
         gym-rollouts tasks quiz.csv --server math_with_judge --map expected_answer=answer --output tasks.jsonl
 
         gym-rollouts tasks mmlu/ --split test --server mcqa --letters --map options=choices --map expected_answer=answer
-        --template '{question} {options} Answer with \\boxed{LETTER}.' --output tasks.jsonl
+        --template @prompt.txt --output tasks.jsonl
 
     Raises:
         Fault: an input is not there or of no known format, an output would destroy something, or an option cannot be
@@ -91,11 +91,12 @@ def tasks(
         gym.check_server(server, version is not None)
     if question and messages:
         raise Fault("--question and --messages: a prompt comes from one column. Leave one of them out")
-    if template is not None and not PLACE.search(template):
+    prompt, form = _text("--system", system), _text("--template", template)
+    if form is not None and not PLACE.search(form):
         raise Fault("--template: expected a column in braces, such as {question}: else all tasks are alike")
     recipe = Recipe(
         question, messages, fields, tuple(servers().get(server or "", ())), tuple(keep or ()), tuple(parse or ()),
-        letters, _text(system), _text(template), _tools(tools), task_source or server, agent,
+        letters, prompt, form, _tools(tools), task_source or server, agent,
     )  # fmt: skip
     files = expand(data, split)
     found: list[Reject] = []
@@ -176,9 +177,14 @@ def _pair(text: str) -> tuple[str, str]:
     return target.strip(), column.strip()
 
 
-def _text(text: str | None) -> str | None:
-    """A text of an option: what is typed as \\n is a new line."""
-    return None if text is None else text.replace("\\n", "\n")
+def _text(option: str, text: str | None) -> str | None:
+    """A text of an option: itself, or, behind an @, what a file holds."""
+    if text is None or not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fault(f"{option} {text}: the file cannot be read: {reason_of(error)}") from None
 
 
 def _tools(path: Path | None) -> tuple[Any, ...]:
