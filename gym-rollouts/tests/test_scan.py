@@ -127,7 +127,7 @@ def test_fields_that_are_called_secrets() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "logo@2x.png", "4111 1111 1111 1112", "1234567890123456", "-0.4111111111111111", "0000 0000 0000 0000",
+        "logo@2x.png", "4111 1111 1111 1112", "1234567890123456", "-0.4111111111111111", "0000 0000 0000 0000", "resp_4018393849524bcf82e30", "330500400001780", "4434444434444",
         "DE00 3704 0044 0532 0130 00", "x + 2 - 3 (4)", "@property", "sk-1", "2024-01-15 12:30:45", "1.7e18",
         "Bearer of bad news and more words", "password: please ask", "https://example.org/a?b=c", "task-list-of-all-words-here",
     ],

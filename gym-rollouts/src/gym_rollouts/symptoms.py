@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,8 +14,9 @@ from gym_rollouts.loose import Row, compact, index, inner, number, text_of
 
 #: So many equal calls in a row, with equal results, are a loop.
 LOOP = 3
-#: So often a passage of this length stands in one text of the model before it counts as going round in circles.
-CIRCLES, PASSAGE = 8, 40
+#: A text goes round in circles where its end, of so many characters and bytes, compresses so many times: prose does
+#: two or three times.
+ENDING, SHORTEST, CIRCLES = 4000, 400, 6
 
 
 @dataclass
@@ -153,11 +154,9 @@ def _reasoning_only(view: View) -> bool:
 
 def _circles(view: View) -> bool:
     for item in view.items:
-        text = text_of(item.get("content")) if kind_of(item) in ("message", "reasoning") else ""
-        if len(text) >= CIRCLES * PASSAGE:
-            counts = Counter(text[at : at + PASSAGE] for at in range(len(text) - PASSAGE + 1))
-            passage, count = counts.most_common(1)[0]
-            if count >= CIRCLES and len(set(passage)) > 2:
+        if kind_of(item) in ("message", "reasoning"):
+            end = text_of(item.get("content") or item.get("summary"))[-ENDING:].encode("utf-8", "replace")
+            if len(end) >= SHORTEST and len(end) >= CIRCLES * len(zlib.compress(end, 1)):
                 return True
     return False
 
@@ -175,7 +174,7 @@ SYMPTOMS: dict[str, tuple[str, Callable[[View], bool] | None]] = {
     "no tools used": ("tools are offered, and none is called", _no_tools_used),
     "empty answer": ("the last message has no text", _empty_answer),
     "reasoning without answer": ("the rollout ends with reasoning", _reasoning_only),
-    "repeats itself": (f"a passage of {PASSAGE} characters stands {CIRCLES} times in one text", _circles),
+    "repeats itself": ("a text of the model ends in the same words again and again", _circles),
     "stops early": ("wrong, with fewer calls than a right attempt at the task, and nothing else", None),
 }
 
