@@ -37,7 +37,7 @@ FAULTS = [
     ("a misspelt key of a reference", "        name: policy_model", "        nam: policy_model", "nam:", "'name'"),
     ("a misspelt key of a fragment", "max_steps: 8", "max_stepz: 8", "max_stepz", "did you mean 'max_steps'"),
     ("a server that does not exist", "    mcqa:\n      entry", "    mcqb:\n      entry", "mcqb:", "no server 'mcqb'"),
-    ("a server type that does not exist", "  resources_servers:\n", "  resource_servers:\n", "mcqa:\n", "unknown key"),
+    ("a server type that does not exist", "  resources_servers:\n", "  resource_servers:\n", "resource_servers:\n", "unknown key"),
     ("a YAML value of the wrong type", "num_repeats: 4", "num_repeats: four", "num_repeats: four", "integer"),
     ("a YAML value out of range", "parallel: 20", "parallel: 0", "parallel: 0", "greater than 0"),
     ("a nested value of the wrong type", "temperature: 0.2", "temperature: cold", "temperature: cold", "number"),
@@ -114,7 +114,7 @@ NETWORK = {
         "except OSError:\n    pass\n```\n"
     ),
     "a command": "```{code-block} console\n:fails: 6\n\n$ curl -s http://example.org\n```\n",
-    "a command that swallows the error": "```console\n$ curl -s http://192.0.2.1 || true\n```\n",
+    "a command that swallows the error": "```console\n$ if curl -s http://192.0.2.1; then echo up; fi\n```\n",
 }
 
 
