@@ -47,10 +47,11 @@ def _surroundings() -> str:
 
 @dataclass(frozen=True)
 class Passed:
-    """A page that passed: when, as the ledger writes it, and the ledger's records of its blocks."""
+    """A page that passed: when, as the ledger writes it, the ledger's records of its blocks, and of its lines."""
 
     date: str
     records: list[dict[str, Any]]
+    lines: dict[str, Any]
 
 
 def _environments(page: Page) -> list[str]:

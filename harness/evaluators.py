@@ -27,39 +27,67 @@ from harness.verdict import EXECUTED, SHOWN, VALIDATED, Failure, Printed, Verdic
 
 Evaluator = Callable[[PageSession, Block, Printed | None], Verdict]
 
+#: Words that a reason for any block could hold.
+EMPTY_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a an and are as at be being block by can code command demonstration details doc docs documentation does
+        example examples explanation for from here how i illustration illustrative in is it its just later like
+        listing more nothing not of on only or output page please printed prints purpose purposes reader readers
+        reason reasons reference run runs sake sample see show showing shown shows site snippet so some test tested
+        tests text than that the this to todo validated we what why with you your
+        """,
+    )
+)
+
+#: The options whose value is a reason, and what that must say.
+REASONS = {
+    "shown": "why this block is neither run nor validated",
+    "quiet": "what this block prints that the page need not show",
+}
+
 
 #: A caption that readers take for the name under which they are to save the block.
 _FILE_NAME = re.compile(r"`?[\w./-]*[\w-]\.[A-Za-z]\w*`?")
-
-#: How a block may say that it fails: a command by its exit status, Python by the class of its exception.
-_FAILURES = (re.compile(r"[1-9]\d{0,2}"), re.compile(r"[A-Za-z_][\w.]*"))
 
 
 def look(block: Block) -> None:
     """What can be said of a block before anything runs.
 
     Raises:
-        Failure: a language that nothing judges, a skip without a reason, or an option that says nothing.
+        Failure: a language that nothing judges, or a skip without a reason.
     """
+    for option, what in REASONS.items():
+        if option in block.options and not _tells(block.option(option)):
+            given = block.option(option)
+            found = f"gives no reason in {given!r}" if given else "has no reason"
+            raise Failure(f"`:{option}:` {found}: say, for the reader, {what}", block.line)
     if "shown" in block.options:
-        if not block.option("shown"):
-            raise Failure(
-                "`:shown:` has no reason: say, for the reader, why this block is neither run nor validated", block.line
-            )
-    elif block.language not in LANGUAGES:
+        return
+    if block.language not in LANGUAGES:
         what = f"the language {block.language!r} has no evaluator: {nearest(block.language, LANGUAGES)}"
         if not block.language:
             what = f"a block without a language: name one of {', '.join(sorted(LANGUAGES))} after the opening fence"
         raise Failure(what + "; or show the block with `:shown: <reason>`", block.line)
-    elif (fails := block.option("fails")) is not None and not _FAILURES[block.language == "python"].fullmatch(fails):
-        kind = "exception, as in `:fails: ValueError`" if block.language == "python" else "status, as in `:fails: 1`"
-        raise Failure(f"`:fails: {fails}` does not say how it fails: name the {kind}", block.line)
-    elif (caption := block.option("caption")) and _FILE_NAME.fullmatch(caption) and "file" not in block.options:
+    if (caption := block.option("caption")) and _FILE_NAME.fullmatch(caption) and "file" not in block.options:
         raise Failure(
             f"the caption names a file, {caption}, which nobody saves: give the block `:file: {caption.strip('`')}`, "
             "which shows the same caption",
             block.line,
         )
+    if "quiet" in block.options and not _prints(block):
+        raise Failure("`:quiet:` is for a block that prints: take it away", block.line)
+
+
+def _tells(reason: str) -> bool:
+    """Whether a reason holds two words or more that only this block would need."""
+    words = re.findall(r"[^\W_]+", reason.lower())
+    return len({word for word in words if word not in EMPTY_WORDS}) > 1
+
+
+def _prints(block: Block) -> bool:
+    return block.language in ("python", "console", "bash") and "file" not in block.options
 
 
 def evaluate(session: PageSession, block: Block, above: Printed | None) -> Verdict:
@@ -75,6 +103,8 @@ def evaluate(session: PageSession, block: Block, above: Printed | None) -> Verdi
     """
     look(block)
     if "shown" in block.options:
+        if session.uses:
+            session.uses.only_shown(block)
         return Verdict(SHOWN, "neither run nor validated", block.option("shown"))
     if (condition := block.option("when")) and not session.host.follows(condition):
         return Verdict(SHOWN, "for another reader", f"for {condition}")
@@ -86,6 +116,8 @@ def evaluate(session: PageSession, block: Block, above: Printed | None) -> Verdi
             failure.message += f"\n{hint}"
         raise
     finally:
+        if session.uses:
+            session.uses.ran(block)
         # Also where it failed for another reason: one of these is the cause.
         session.refuse_ignored()
         session.refuse_network()
@@ -96,7 +128,7 @@ def evaluate(session: PageSession, block: Block, above: Printed | None) -> Verdi
 
 
 def run_python(session: PageSession, block: Block, above: Printed | None) -> Verdict:
-    """Run it in the page's process, or save it as the file that it shows and see that a later block uses it."""
+    """Run it in the page's process, or save it as the file that it shows: at the page's end it must have run."""
     if name := block.option("file"):
         session.write(name, block)
         try:
@@ -104,11 +136,11 @@ def run_python(session: PageSession, block: Block, above: Printed | None) -> Ver
         except SyntaxError as error:
             line = block.source_line + (error.lineno or 1) - 1
             raise Failure(f"not Python: {error.msg}", line) from None
-        return Verdict(EXECUTED, f"saved as {name}, which the block on line {_used_on(session, block, name)} uses")
+        return Verdict(EXECUTED, f"saved as {name}, which the page runs")
     answer = session.python(block, block.source)
     if answer["reached_for"]:
         raise Failure(NETWORK_MESSAGE.format(where=" (" + ", ".join(answer["reached_for"]) + ")"), answer.get("line"))
-    printed = normalise(answer["stdout"])
+    printed = normalise(answer["printed"])
     wanted = block.option("fails")
     if "error" in answer:
         if wanted is None or wanted != answer["type"][0]:
@@ -129,11 +161,12 @@ def _printed(session: PageSession, block: Block, printed: str) -> Printed:
     """
     blocks = session.blocks
     following = blocks[blocks.index(block) + 1 :]
-    if printed and not (following and following[0].language == "output"):
+    shown = following and following[0].language == "output"
+    if printed and not shown and "quiet" not in block.options:
         fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", printed))])
         shown = f"{fence}output\n{printed}\n{fence}"
         raise Failure(
-            "it prints, but no output block follows. Put this under it (or run the tests with --update):\n"
+            f"it prints, but no output block follows. Put this under it (or run the tests with --update){NOT_SHOWN}:\n"
             + _indent(shown),
             edits=[Edit(block.end + 1, block.end + 1, "\n" + shown, block.end)],
         )
@@ -209,6 +242,13 @@ def _run_command(session: PageSession, block: Block, command: Command, wanted: i
     _refuse_failed_parts(result, command.text, command.line)
     if command.output.strip():
         _compare(command.output, result.output, command.output_line, block)
+    elif (printed := normalise(result.output)) and "quiet" not in block.options and not is_install(command.text):
+        raise Failure(
+            f"`{_short(command.text)}` prints, but nothing stands under it. Put this there (or run the tests with "
+            f"--update){NOT_SHOWN}:\n{_indent(_tail(result.output))}",
+            command.line,
+            [Edit(command.output_line, command.output_line, printed, block.end)],
+        )
 
 
 #: Commands whose status says nothing of success: of what they end, or wait for.
@@ -289,6 +329,7 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
     if broad := too_broad(command.output):
         raise Failure(f"the expected output is too broad: {broad[1]}", command.output_line + broad[0] - 1)
     terminal = session.terminal(block.option("terminal"), command.text, command.line)
+    terminal.shown, terminal.quiet = command.output, "quiet" in block.options
     try:
         terminal.wait(lambda output: could_still_match(command.output, output), session.host.timeout / 2)
     except Timeout as error:
@@ -304,14 +345,13 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
 
 
 def run_bash(session: PageSession, block: Block, above: Printed | None) -> Verdict:
-    """Run it in the page's shell, or save it as the script that it shows and see that a later block uses it."""
+    """Run it in the page's shell, or save it as the script that it shows: at the page's end it must have run."""
     if name := block.option("file"):
         session.write(name, block)
-        used = _used_on(session, block, name)
         result = session.shell(f"bash -n {shlex.quote(name)}")
         if result.status:
             raise Failure(f"not bash:\n{_indent(result.output)}")
-        return Verdict(EXECUTED, f"saved as {name}, which the block on line {used} uses")
+        return Verdict(EXECUTED, f"saved as {name}, which the page runs")
     _refuse_hidden(block.source, block.source_line)
     result = session.shell(block.source)
     _refuse_questions(result, block.source, block.source_line)
@@ -320,6 +360,10 @@ def run_bash(session: PageSession, block: Block, above: Printed | None) -> Verdi
     _refuse_failed_parts(result, block.source, block.source_line)
     printed = _printed(session, block, normalise(result.output))
     return Verdict(EXECUTED, "ran in the page's shell", printed=printed)
+
+
+#: How else to mend a block that prints what the page does not show.
+NOT_SHOWN = ", with `...` for what varies; or, where no reader needs it, give the block `:quiet: <reason>`"
 
 
 # ------------------------------------------------------------------------------------------------- data
@@ -375,18 +419,6 @@ def only_shown(session: PageSession, block: Block, above: Printed | None) -> Ver
 
 
 # ----------------------------------------------------------------------------------------------- helpers
-
-
-def _used_on(session: PageSession, block: Block, name: str) -> int:
-    """The line of the first later block that names the file ``name``."""
-    blocks = session.blocks
-    stem = re.escape(Path(name).name)
-    module = re.escape(Path(name).stem)
-    pattern = re.compile(rf"(?<![\w-]){stem}(?![\w-])|\bimport {module}\b|\bfrom {module} import\b|-m {module}\b")
-    for later in blocks[blocks.index(block) + 1 :]:
-        if pattern.search(later.source):
-            return later.line
-    raise Failure(f"the file {name} is shown, but no later block uses it: what is never used is never tested")
 
 
 def _indent(text: str) -> str:

@@ -8,10 +8,14 @@ import re
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 ELLIPSIS = "..."
 
+#: What takes away all that a line holds: the end of a progress bar.
+_ERASES = re.compile(r"\r\x1b\[0?K|\x1b\[2K")
+
 
 def normalise(text: str) -> str:
     """Output as a reader sees it in a terminal: no colour codes, no overwritten progress, no trailing blanks."""
-    lines = (line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in ANSI.sub("", text).split("\n"))
+    lines = (ANSI.sub("", _ERASES.split(line)[-1]) for line in text.split("\n"))
+    lines = (line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines)
     return "\n".join(lines).strip("\n")
 
 

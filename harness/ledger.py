@@ -16,6 +16,9 @@ SCHEMA = 1
 #: The largest share of blocks that may be shown without being run or validated.
 MOST_SHOWN = 0.02
 
+#: The largest share of the lines of Python on the pages that may never run while these are followed.
+MOST_NEVER_RUN = 0.05
+
 #: The distributions that judge the pages, beside what those describe.
 JUDGED_WITH = ("sybil", "pytest", "sphinx")
 
@@ -85,3 +88,25 @@ def shown_share(ledger: dict[str, Any]) -> float:
     """The share of all blocks that are merely shown; 0.0 of none."""
     kinds = [block["verdict"] for page in ledger["pages"].values() for block in page["blocks"]]
     return kinds.count("shown") / len(kinds) if kinds else 0.0
+
+
+def never_run_share(ledger: dict[str, Any]) -> float:
+    """The share of all lines of Python on the pages that never ran; 0.0 of none."""
+    lines = [page["lines"] for page in ledger["pages"].values() if "lines" in page]
+    total = sum(each["python"] for each in lines)
+    return sum(len(each["never_run"]) for each in lines) / total if total else 0.0
+
+
+def too_much(ledger: dict[str, Any]) -> list[str]:
+    """What of the whole site is above a limit, a sentence for each."""
+    found = []
+    if (share := shown_share(ledger)) > MOST_SHOWN:
+        found.append(f"{share:.1%} of the site's blocks are merely shown; at most {MOST_SHOWN:.0%} may be")
+    if (share := never_run_share(ledger)) > MOST_NEVER_RUN:
+        pages = ((len(page["lines"]["never_run"]), name) for name, page in ledger["pages"].items() if "lines" in page)
+        worst = ", ".join(f"{name} ({count})" for count, name in sorted(pages, reverse=True)[:3] if count)
+        found.append(
+            f"{share:.1%} of the lines of Python on the site never ran; at most {MOST_NEVER_RUN:.0%} may be. Most are "
+            f"on {worst}; the ledger lists them"
+        )
+    return found

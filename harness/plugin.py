@@ -6,7 +6,8 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,7 @@ class Documentation:
                 "versions": run.versions,
                 "missing": run.missing and run.missing.environment,
                 "names": getattr(example, "names", 0),
+                "lines": asdict(run.lines),
                 "network": self.network,
             }
             report.user_properties.append(("documentation", found))
@@ -191,6 +193,7 @@ class Documentation:
         of_the_page = {key: found[key] for key in ("digest", "date", "versions")}
         entry = self.records.setdefault(name, of_the_page | {"seconds": 0.0, "names": 0, "blocks": []})
         entry["names"] += found["names"]
+        entry["lines"] = found["lines"]
         if found["record"]:
             entry["blocks"].append(found["record"])
             entry["seconds"] = round(entry["seconds"] + found["record"]["seconds"], 4)
@@ -212,12 +215,10 @@ class Documentation:
                 entry["digest"] = ""  # a page that failed, or that was not followed to its end, carries no badge
         path = Path(os.environ.get("GYMDOCS_LEDGER") or self.build / "ledger.json")
         written = ledger.write(path, self.records, {page.name for page in pages}, self.network)
-        share = ledger.shown_share(written)
-        if share > ledger.MOST_SHOWN and set(self.records) == {page.name for page in pages}:
-            self.too_many_shown = (
-                f"{share:.1%} of the site's blocks are merely shown; at most {ledger.MOST_SHOWN:.0%} may be"
-            )
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if set(self.records) == {page.name for page in pages}:
+            self.too_much = ledger.too_much(written)
+            if self.too_much:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pack_chains(self, pages: list[Page]) -> None:
         """Leave the files of each page from which others start as an archive, which the site offers to readers."""
@@ -230,7 +231,7 @@ class Documentation:
             shutil.make_archive(str(archive.with_suffix("")), "zip", files)
             packed.write_text(files.name, encoding="utf-8")
 
-    too_many_shown: str | None = None
+    too_much: Sequence[str] = ()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.network != isolation.ISOLATED:
@@ -245,8 +246,8 @@ class Documentation:
                 "variables may outlive its page.",
                 yellow=True,
             )
-        if self.too_many_shown:
-            terminalreporter.write_line(self.too_many_shown, red=True)
+        for message in self.too_much:
+            terminalreporter.write_line(message, red=True)
 
     # ------------------------------------------------------------------------------------------ order
 

@@ -63,12 +63,14 @@ def _refuse_unknown_fields(path: str) -> None:
     BaseModel.__init__ = strict
 
 
-def _run(request: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
+def _run(request: dict[str, Any], namespace: dict[str, Any], watched: bool) -> dict[str, Any]:
     path, text = request["path"], request["text"]
     linecache.cache[path] = (len(text), None, [line + "\n" for line in text.split("\n")], path)
     try:
         # Blank lines before the block give tracebacks the page's own line numbers.
         code = compile("\n" * (request["line"] - 1) + request["source"], path, "exec", dont_inherit=True)
+        if watched:
+            sys.modules["harness_watch"].follow(code, "page")
         exec(code, namespace)
     except BaseException as error:
         return {"error": _traceback(error, path), "type": _names(error), "line": _line(error, path)}
@@ -115,7 +117,7 @@ def main(requests: int, answers: int, watched: bool) -> None:
             if watched and number == 0 and "nemo_gym" in request["text"]:
                 _refuse_unknown_fields(request["path"])
             _reached_for.clear()
-            answer = _run(request, module.__dict__)
+            answer = _run(request, module.__dict__, watched)
             with contextlib.suppress(ValueError, OSError):
                 sys.stdout.flush()
                 sys.stderr.flush()

@@ -95,14 +95,13 @@ def packages(environment: Environment) -> Packages:
 
 
 @cache
-def _hides(folder: Path) -> None:
-    """See that each Python with these packages hides what it is told to."""
+def starts_with(folder: Path, name: str, line: str) -> None:
+    """See that each Python with the packages of ``folder`` runs a line as it starts, from a file of that name there."""
     # Not by PYTHONPATH: a page may set it, and its reader has none.
-    start = f'import os; HIDDEN = os.environ.get("{HIDDEN}"); HIDDEN and exec(open({str(HIDING)!r}).read(), {{}})\n'
-    path = folder / _STARTS
-    if not path.is_file() or path.read_text(encoding="utf-8") != start:
+    path = folder / name
+    if not path.is_file() or path.read_text(encoding="utf-8") != line:
         unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(start, encoding="utf-8")
+        unfinished.write_text(line, encoding="utf-8")
         unfinished.replace(path)
 
 
@@ -116,7 +115,8 @@ class Reader:
 
     def __init__(self, folder: Path, environment: Environment) -> None:
         self._packages = packages(environment)
-        _hides(self._packages.folder)
+        run = f"HIDDEN and exec(open({str(HIDING)!r}).read(), {{}})"
+        starts_with(self._packages.folder, _STARTS, f'import os; HIDDEN = os.environ.get("{HIDDEN}"); {run}\n')
         self._missing = folder / "not-installed"
         self._hidden = folder / "hidden"
         self._missing.mkdir(parents=True)

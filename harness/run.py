@@ -6,7 +6,7 @@ import contextlib
 import re
 import shutil
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from harness.pages import Page, all_pages, upstream
 from harness.session import Host, PageSession, Start
 from harness.tabs import Reading, readings
 from harness.update import Edit, apply
+from harness.uses import NO_LINES, Found, Lines
 from harness.verdict import ELSEWHERE, FAILED, Failure, Printed, Verdict
 
 #: Pictures that a page's snippets draw; the site shows a committed copy, which must be the same.
@@ -65,7 +66,7 @@ class Runner:
     def keep(self, run: PageRun) -> None:
         """Keep a page that passed; its files too, where other pages start from it."""
         files = run.directory if run.page.name in self.starting_points else None
-        self.cache.keep(run.page, Passed(run.date, run.records), files)
+        self.cache.keep(run.page, Passed(run.date, run.records, asdict(run.lines)), files)
         self.passed.add(self.cache.key(run.page))
 
     @cached_property
@@ -133,6 +134,7 @@ class PageRun:
         printed: what the last block that was judged printed, if an output block may stand under it.
         session: what the blocks so far of this reading have left; None before the run has begun.
         directory: where the first reading, that of most readers, left its files.
+        lines: the lines of Python that the page shows, once its end has been judged.
         started: when the run was made, as the ledger writes it.
     """
 
@@ -148,11 +150,13 @@ class PageRun:
     session: PageSession | None = None
     directory: Path | None = None
     started: str = field(default_factory=ledger.now)
+    lines: Lines = NO_LINES
     _judged: dict[int, Judged] = field(default_factory=dict)  # by the block's line
     _start: Start = field(default_factory=Start)
     _readings: list[Reading] = field(default_factory=list)
     _number: int = 0
     _followed: int = 0
+    _found: Found = field(default_factory=Found)
 
     @property
     def date(self) -> str:
@@ -317,9 +321,12 @@ class PageRun:
         """What can be said only at a page's end; keep the page if it passed.
 
         Raises:
-            Failure: a picture on the page is not the one that its snippets draw.
+            Failure: nothing used a file that the page shows, or a picture is not the one that its snippets draw.
         """
-        if self.known is not None or self.failed_at is not None:
+        if self.known is not None:
+            self.lines = Lines(**self.known.lines)
+            return
+        if self.failed_at is not None:
             return
         if len(self.records) < len(self.page.blocks):  # a run has selected only some
             if self.session is not None:
@@ -330,6 +337,9 @@ class PageRun:
         while self._number + 1 < len(self._readings):
             self._go_on()
             self._follow_to_its_end()
+        if self.session is not None:
+            self._found.refuse_unused()
+        self.lines = self._found.lines(self.page.blocks)
         if not self.edits and not self.missing:
             self.runner.keep(self)
 
@@ -337,6 +347,8 @@ class PageRun:
         self._check_pictures()
         self.session.settle()
         self.session.refuse_network()
+        self.session.refuse_tracebacks()
+        self._found.take(self.session.uses)
 
     def rewrite(self) -> None:
         """Put what was printed in place of what the page says (``--update``)."""

@@ -26,10 +26,12 @@ from harness.blocks import Block
 from harness.consumers import CONSUMERS
 from harness.consumers.command_line import NOTES
 from harness.environments import DEFAULT, ENVIRONMENTS, Environment, named
+from harness.expected import normalise
 from harness.live import QUIET_ENV, Zygote
 from harness.pages import Page
 from harness.reader import Reader
 from harness.shell import COLUMNS, Result, Screen, Shell, Terminal
+from harness.uses import Uses
 from harness.verdict import Failure
 
 WORKER = Path(__file__).with_name("python_worker.py")
@@ -209,6 +211,7 @@ class PageSession:
         directory: where the page's commands run and its files are written.
         judged: its blocks that have been judged, up to the one at hand.
         reader: what the page's reader has installed by then; None where pages run as their reader runs them.
+        uses: what became of the files and the Python that the page shows; None where nothing watches.
     """
 
     def __init__(self, page: Page, host: Host, start: Start, blocks: Sequence[Block] | None = None) -> None:
@@ -230,6 +233,7 @@ class PageSession:
         self.reader = None if host.genuine else Reader(self.logs.parent / "reader", page.environment)
         self._refusals = self.logs / "refused.jsonl"
         self._refused = 0
+        self.uses = None if host.genuine else Uses(self.directory, self.logs / "seen.tsv", page.environment)
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
@@ -237,7 +241,7 @@ class PageSession:
         environment = self.host.page_environment(self.page.environment) | self.apart.variables
         if self.reader is None:
             return environment
-        return self.reader.environment(environment) | {NOTES: str(self._refusals)}
+        return self.reader.environment(environment) | {NOTES: str(self._refusals)} | self.uses.variables
 
     @cached_property
     def apart(self) -> Together:
@@ -245,14 +249,16 @@ class PageSession:
         return self.host.apart(self.page, self.directory.parent)
 
     def python(self, block: Block, source: str) -> dict[str, Any]:
-        """Run Python of ``block`` in the page's process; the answer holds ``stdout`` and, if it raised, ``error``."""
+        """Run Python of ``block`` in the page's process; the answer holds what it ``printed``, to
+        standard output and error as a terminal mixes them, and, if it raised, ``error``.
+        """
         if self._worker is None:
             # The reader starts Python in the terminal, wherever that is by now and whatever was exported in it.
             where, environment = self._shell_state() if self._shell else (self.directory, self.environment)
-            out, err = self.logs / "python.out", self.logs / "python.err"
+            log = self.logs / "python.log"
             python = None if self.host.genuine else self.page.environment.interpreter
-            screens = self._screen(out), self._screen(err)
-            self._worker = PythonWorker(python, self.apart.launch, where, environment, out, err, *screens)
+            screen = self._screen(log)
+            self._worker = PythonWorker(python, self.apart.launch, where, environment, log, screen)
         return self._worker.run(block, source, self.page, self.host.timeout)
 
     def shell(self, command: str) -> Result:
@@ -304,11 +310,14 @@ class PageSession:
         """Save a block as the file that its caption names.
 
         Raises:
-            Failure: a name that leads out of the page's directory.
+            Failure: a name that leads out of the page's directory, or that of a file which nothing has used yet.
         """
         path = (self.directory / name).resolve()
         if not path.is_relative_to(self.directory.resolve()):
             raise Failure(f"the file name {name!r} leads out of the page's directory: name a file inside it")
+        if self.uses:
+            self.uses.poll()
+            self.uses.show(name, block, block.source, block.source_line)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.source, encoding="utf-8")
         self.files[name] = block
@@ -328,12 +337,56 @@ class PageSession:
         """Give what still runs in the background of the page's shell a moment to end, at the page's end.
 
         Raises:
-            Failure: as `refuse_ignored`.
+            Failure: it goes on, or has printed what the page does not show; or as `refuse_ignored`.
         """
         deadline = time.monotonic() + SETTLE_SECONDS
-        while self._shell and time.monotonic() < deadline and self.shell("jobs -pr").output.strip():
+        while (jobs := self._jobs()) and time.monotonic() < deadline:
             time.sleep(0.1)
         self.refuse_ignored()
+        if jobs:
+            raise Failure(
+                "what runs in the background of the reader's shell still runs at the page's end. Give it a terminal, "
+                f"with `:terminal:`, or end it, as with `kill %1`:\n    {jobs}",
+                self._line_of_background(),
+            )
+        if self._shell and (late := normalise(self._shell.late)):
+            rows = "\n".join("    " + row for row in late.split("\n")[:20])
+            raise Failure(
+                "what runs in the background of the reader's shell prints between the commands, and no reader sees it "
+                f"where the page has it. Let it write to a file, or give it a terminal, with `:terminal:`:\n{rows}",
+                self._line_of_background(),
+            )
+
+    def _jobs(self) -> str:
+        """What runs in the background of the page's shell, as bash lists it; nothing where that has ended."""
+        listed = self.shell("jobs -r") if self._shell else None
+        return listed.output.strip() if listed and listed.status == 0 else ""
+
+    def _line_of_background(self) -> int | None:
+        """The last line of the page's commands that ends with ``&``."""
+        for block in reversed(self.judged):
+            rows = block.source.split("\n") if block.language in ("console", "bash") else []
+            for at in reversed(range(len(rows))):
+                if re.search(r"(?<!&)&\s*(?:$|#|;|\S+=)", rows[at]):
+                    return block.source_line + at
+        return None
+
+    def refuse_tracebacks(self) -> None:
+        """Fail if a program that stays running has printed a traceback of Python's that the page does not show.
+
+        Raises:
+            Failure: with the line of that terminal's command.
+        """
+        begins = "Traceback (most recent call last)"
+        for terminal in self.terminals:
+            found = normalise(terminal.output)
+            if not terminal.quiet and begins in found and begins not in terminal.shown:
+                rows = "\n".join("    " + row for row in found[found.index(begins) :].split("\n")[:40])
+                raise Failure(
+                    f"`{terminal.command.partition(chr(10))[0]}` prints a traceback into its terminal while the page "
+                    f"is followed. Mend what causes it, or say what it is, with `:quiet: <reason>`:\n{rows}",
+                    terminal.line,
+                )
 
     def refuse_ended(self) -> None:
         """Fail if a command that the page says runs in a terminal has ended of a fault.
@@ -404,29 +457,26 @@ class PythonWorker:
         launch: Launch,
         directory: Path,
         environment: Mapping[str, str],
-        stdout: Path,
-        stderr: Path,
-        *screens: Screen | None,
+        log: Path,
+        screen: Screen | None = None,
     ) -> None:
-        self.stdout, self.stderr = stdout, stderr
-        self.screens = list(filter(None, screens))
+        self.log = log
+        self.screen = screen
         requests_read, requests_write = os.pipe()
         answers_read, answers_write = os.pipe()
-        # Beside screens it is the Python that the page made, which nothing watches.
-        names = [screen.device for screen in self.screens] or [stdout, stderr]
+        # Beside a screen it is the Python that the page made, which nothing watches.
         program = python or shutil.which("python", path=environment["PATH"])
         if program is None:
             raise Failure("there is no `python` on PATH: the page, or the one before it, has not made an environment")
-        watched = "bare" if self.screens else "watched"
-        with contextlib.ExitStack() as files:
-            out, err = (files.enter_context(Path(name).open("ab", buffering=0)) for name in names)
+        watched = "bare" if screen else "watched"
+        with Path(screen.device if screen else log).open("ab", buffering=0) as output:
             self.process = launch(
                 [str(program), str(WORKER), str(requests_read), str(answers_write), watched],
                 directory,
                 environment,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
+                stdout=output,
+                stderr=output,
                 pass_fds=[requests_read, answers_write],
                 start_new_session=True,
             )
@@ -447,8 +497,7 @@ class PythonWorker:
             "line": block.source_line,
             "source": source,
         }
-        self._drain()
-        start = self.stdout.stat().st_size
+        start = self._size()
         try:
             self._requests.write(json.dumps(request) + "\n")
             self._requests.flush()
@@ -461,20 +510,21 @@ class PythonWorker:
         answer = self._answers.readline()
         if not answer:
             status = self.process.wait()
-            raise Failure(f"it ended the page's Python process (exit status {status}):\n{self._tail()}")
+            raise Failure(f"it ended the page's Python process (exit status {status}):\n{self._since(start)[-2000:]}")
         result = json.loads(answer)
-        self._drain()
-        with self.stdout.open("rb") as log:
-            log.seek(start)
-            result["stdout"] = log.read().decode(errors="replace")
+        result["printed"] = self._since(start)
         return result
 
-    def _drain(self) -> None:
-        for screen in self.screens:
-            screen.drain()
+    def _size(self) -> int:
+        if self.screen:
+            self.screen.drain()
+        return self.log.stat().st_size
 
-    def _tail(self) -> str:
-        return self.stderr.read_text(encoding="utf-8", errors="replace")[-2000:]
+    def _since(self, start: int) -> str:
+        self._size()
+        with self.log.open("rb") as log:
+            log.seek(start)
+            return log.read().decode(errors="replace")
 
     def close(self) -> None:
         from harness.shell import stop

@@ -107,6 +107,9 @@ class Shell:
         environment: its whole environment.
         log: the file that takes what the commands print.
         screen: the terminal whose log that is; without one, commands write to the file and read nothing.
+
+    Attributes:
+        late: what jobs in the background printed while no command ran.
         launch: what starts it.
     """
 
@@ -123,6 +126,8 @@ class Shell:
         self.screen = screen
         self.script = log.with_suffix(".sh")
         self.failed = log.with_suffix(".failed")
+        self._told = 0  # how much of the log is the output of a command that has ended
+        self.late = ""
         if screen is None:
             log.write_bytes(b"")
         status_read, status_write = os.pipe()
@@ -153,7 +158,7 @@ class Shell:
         """
         self.script.write_text(command + "\n", encoding="utf-8")
         self.failed.write_bytes(b"")
-        start = self.log.stat().st_size
+        start = self._settled()
         # What the command starts must not hold the status pipe: its end says that the shell itself has ended.
         closed = f"{self.status_fd}>&- {self.typed}<&-"
         note = f"""trap 'echo "$? $LINENO" >>{shlex.quote(str(self.failed))}' ERR"""
@@ -199,12 +204,20 @@ class Shell:
         parts = [FailedPart(line, part) for part, line in rows if part != _CUT_SHORT]
         return tuple(parts[:-2] if status else parts)
 
+    def _settled(self) -> int:
+        """The size of the log; what came since the last command ended is ``late``."""
+        told = self._told
+        self.late += self._since(told)
+        return self._told
+
     def _since(self, start: int) -> str:
         if self.screen:
             self.screen.drain()
         with self.log.open("rb") as log:
             log.seek(start)
-            return log.read().decode(errors="replace")
+            printed = log.read()
+            self._told = log.tell()
+            return printed.decode(errors="replace")
 
     def close(self) -> None:
         """End the shell and all that it started."""
@@ -251,6 +264,8 @@ class Terminal:
         self.name = name
         self.line = line
         self.ready = False
+        self.shown = ""
+        self.quiet = False
         self.log = log
         self.screen = screen
         if screen is not None:

@@ -185,6 +185,7 @@ def _caption(block: Block) -> str:
         "file": "`{}`:",
         "part-of": "In `{}`:",
         "terminal": "{} (leave it running):",
+        "quiet": "Printed, not shown: {}",
         "shown": "Shown, not run: {}",
     }
     return "".join(note.format(block.option(key)) + "\n\n" for key, note in notes.items() if block.option(key))

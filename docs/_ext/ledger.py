@@ -274,6 +274,33 @@ class Shown(LedgerDirective):
         return table(("Page", "Line", "Language", "Why it is only shown"), rows, "shown")
 
 
+class NeverRun(LedgerDirective):
+    """``{ledger-never-run}``: the lines of Python that no run reached, page by page."""
+
+    def draw(self, ledger: Record) -> nodes.Node:
+        records = {name: page["lines"] for name, page in sorted(ledger["pages"].items()) if "lines" in page}
+        total = sum(lines["python"] for lines in records.values())
+        never = sum(len(lines["never_run"]) for lines in records.values())
+        rows = [
+            (self.page(docname), str(lines["python"]), str(len(lines["never_run"])), ranges(lines["never_run"]))
+            for docname, lines in records.items()
+            if lines["never_run"]
+        ]
+        rows.append(("All pages", str(total), f"{never} ({share(never, total)})", ""))
+        return table(("Page", "Lines of Python", "Never run", "Which"), rows, "never-run")
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Line numbers in ascending order as a reader says them: ``3, 7 to 9``."""
+    rows: list[list[int]] = []
+    for number in numbers:
+        if rows and number == rows[-1][-1] + 1:
+            rows[-1].append(number)
+        else:
+            rows.append([number])
+    return ", ".join(f"{row[0]} to {row[-1]}" if len(row) > 1 else str(row[0]) for row in rows)
+
+
 class Verbatim(LedgerDirective):
     """``{ledger-verbatim}``: each page that was followed as a reader does, and what that took."""
 
@@ -307,6 +334,7 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.add_directive("ledger-totals", Totals)
     app.add_directive("ledger-pages", Pages)
     app.add_directive("ledger-shown", Shown)
+    app.add_directive("ledger-never-run", NeverRun)
     app.add_directive("ledger-verbatim", Verbatim)
     app.connect("config-inited", locate)
     app.connect("env-get-outdated", outdated)

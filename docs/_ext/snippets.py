@@ -8,6 +8,7 @@ The same options tell the test harness (`harness.evaluators`) what to do with th
 ``terminal``  the command stays running in a terminal of its own, of this name
 ``fails``     the exception that Python raises, or the exit status of the last command
 ``when``      for which readers it is, such as ``python<3.13.14``
+``quiet``     what the block prints that the page need not show, and why
 ``shown``     why the block is neither run nor validated
 """
 
@@ -23,6 +24,9 @@ from sphinx.util.typing import OptionSpec
 
 from harness.blocks import as_written
 
+#: The options whose reason stands under the block, and the words before it.
+NOTES = {"quiet": "Printed, not shown", "shown": "Shown, not run"}
+
 
 class Snippet(CodeBlock):
     """``code-block`` with the options above."""
@@ -36,6 +40,7 @@ class Snippet(CodeBlock):
         "terminal": directives.unchanged_required,
         "fails": directives.unchanged_required,
         "when": directives.unchanged_required,
+        "quiet": directives.unchanged_required,
         "shown": directives.unchanged_required,
     }
 
@@ -49,10 +54,11 @@ class Snippet(CodeBlock):
             body = self.block_text.partition("\n")[2].rstrip("\n").rpartition("\n")[0]  # between its fences
             text = as_written(self.content, body)
             node.rawsource, node[:] = text, [nodes.Text(text)]
-        if reason := self.options.get("shown"):
-            note = nodes.paragraph(classes=["snippet-reason"])
-            note += nodes.Text(f"Shown, not run: {reason}")
-            result.append(note)
+        for option, what in NOTES.items():
+            if reason := self.options.get(option):
+                note = nodes.paragraph(classes=["snippet-reason"])
+                note += nodes.Text(f"{what}: {reason}")
+                result.append(note)
         return result
 
     def _caption(self) -> str | None:

@@ -28,6 +28,7 @@ import nemo_gym.server_utils
 
 from harness.live import wire
 from harness.reader import outside
+from harness.watch import harness_watch
 
 BIN = Path(sys.executable).parent
 _HERE = str(Path(__file__).parent)
@@ -68,6 +69,7 @@ def become(
     sys.modules["__main__"] = main
     sys.path[:] = search_path
     importlib.invalidate_caches()
+    harness_watch.install()
     random.seed()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()

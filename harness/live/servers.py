@@ -43,6 +43,7 @@ CONFIG_PATH = global_config.NEMO_GYM_CONFIG_PATH_ENV_VAR_NAME
 PAGE_VARIABLES = {
     *("PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES", "TERM"),
     "HARNESS_REFUSALS",  # command_line.NOTES
+    "HARNESS_SEEN",  # harness_watch.VARIABLE
 }
 # What NeMo Gym derives from the page's directory: it may differ too, unless a server reads or writes files there.
 PAGE_DIRECTORIES = {"results_dir", "cache_dir", "uv_cache_dir", "uv_venv_dir"}

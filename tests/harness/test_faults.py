@@ -79,7 +79,7 @@ FAULTS = [
     ("an unlabelled block", "```output\nwrote", "```\nwrote", "```\nwrote", "without a language"),
     ("an unknown language", "```output\nwrote", "```outptu\nwrote", "```outptu", "'output'"),
     ("an indented block", "## Steps\n", "## Steps\n\n    rm -rf rows.jsonl\n", "    rm -rf", "without a language"),
-    ("a file that nothing uses", "$ python count.py\n3\n", "", None, "no later block uses it"),
+    ("a file that nothing uses", "$ python count.py\n3\n", "", None, "nothing runs it on this page"),
     ("a server that ends", "http.server 8123", "http.server eight", "$ python -m http.server", "instead of staying"),
     ("a server that says something else", "Serving HTTP on", "Listening on", "Listening on", "never printed"),
     ("a server without its ready line", "Serving HTTP on 127.0.0.1 port 8123 ...\n", "", None, "ready"),

@@ -53,3 +53,23 @@ def test_the_share_of_what_is_merely_shown():
     assert ledger.shown_share({"pages": {"a": {"blocks": []}}}) == 0.0
     pages = {"a": entry("shown", "executed"), "b": entry("validated", "executed")}
     assert ledger.shown_share(json.loads(json.dumps({"pages": pages}))) == 0.25
+
+
+def with_lines(python: int, *never_run: int) -> dict:
+    return entry("executed") | {"lines": {"python": python, "never_run": list(never_run)}}
+
+
+def test_the_share_of_lines_that_never_ran():
+    assert ledger.never_run_share({"pages": {"a": entry("executed")}}) == 0.0
+    assert ledger.never_run_share({"pages": {"a": with_lines(30, 3), "b": with_lines(10, 4, 5, 6)}}) == 0.1
+
+
+def test_what_is_too_much_of_the_whole_site_is_named():
+    pages = {"a": with_lines(30, 3), "b": with_lines(10, 4, 5, 6)}
+    (message,) = ledger.too_much({"pages": pages})
+    assert message.startswith(
+        "10.0% of the lines of Python on the site never ran; at most 5% may be. Most are on b (3), a (1)"
+    )
+    (message,) = ledger.too_much({"pages": {"a": entry("shown", "executed")}})
+    assert message == "50.0% of the site's blocks are merely shown; at most 2% may be"
+    assert ledger.too_much({"pages": {"a": with_lines(100, 1, 2, 3, 4, 5)}}) == []

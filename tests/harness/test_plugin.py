@@ -268,6 +268,17 @@ def test_more_than_two_in_a_hundred_blocks_shown_fail_the_run(site):
     assert site.run("docs/shows.md").status == 0  # one page says nothing of the site's share
 
 
+def test_more_than_five_in_a_hundred_lines_that_never_ran_fail_the_run(site):
+    site.write(good=GOOD, never=page("```python\nx = 1\nif x > 1:\n    y = 2\n```\n"))
+    for _ in range(2):  # also where the pages have passed before
+        run = site.run()
+        assert run.status == pytest.ExitCode.TESTS_FAILED
+        assert re.search(r"\d+\.\d% of the lines of Python on the site never ran; at most 5% may be", run.output)
+        assert "Most are on never (1)" in run.output
+        assert site.ledger["pages"]["never"]["lines"] == {"python": 3, "never_run": [13]}
+    assert site.run("docs/never.md").status == 0
+
+
 def test_update_rewrites_a_page_which_has_then_still_to_pass(site):
     site.write(good=GOOD.replace("```output\n1", "```output\n2"))
     assert site.run("docs/good.md", "--update").status == 0

@@ -418,6 +418,7 @@ FRESH = page("""\
 
     ```console
     $ echo six; echo
+    six
     $ printf 'a\\n\\nb\\n'
     a
 

@@ -156,11 +156,15 @@ def runners(monkeypatch, tmp_path):
     host.close()
 
 
+#: As ``env`` prints them: the harness's own may have the same names.
+SEEN = "|".join(f"{name}={value}" for name, value in RUNNERS.items())
+
 LOOKS = {
-    "Python": python(f"import os\n\nprint(set(os.environ) & {set(RUNNERS)})") + "\n```output\nset()\n```\n",
-    "a shell": console(f"$ env | grep -cE '^({'|'.join(RUNNERS)})=' || echo none", "0", "none"),
+    "Python": python(f"import os\n\nprint({{*os.environ.items()}} & {set(RUNNERS.items())})")
+    + "\n```output\nset()\n```\n",
+    "a shell": console(f"$ env | grep -cxE '{SEEN}' || echo none", "0", "none"),
     "a terminal": console(
-        f"$ env | grep -cE '^({'|'.join(RUNNERS)})='; echo looked; sleep 60",
+        f"$ env | grep -cxE '{SEEN}'; echo looked; sleep 60",
         "0",
         "looked",
         options=":terminal: Terminal 2\n",
@@ -280,14 +284,14 @@ SERVERS = {
         options=":terminal: Terminal 2\n",
     ),
     "in the background": lambda port: console(
-        f"$ python -m http.server {port} --bind 127.0.0.1 > log 2>&1 &",
+        f"$ python -m http.server {port} --bind 127.0.0.1 > log 2>&1 & disown",
         f"$ until curl -s http://127.0.0.1:{port} > page; do sleep 0.1; done",
     ),
     "from Python": lambda port: python(
         f"""\
 import subprocess, sys, time, urllib.request
 
-server = subprocess.Popen([sys.executable, "-m", "http.server", "{port}"], stdout=subprocess.DEVNULL)
+server = subprocess.Popen([sys.executable, "-m", "http.server", "{port}"], stdout=-3, stderr=-3)
 while True:
     try:
         urllib.request.urlopen("http://127.0.0.1:{port}")

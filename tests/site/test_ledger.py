@@ -101,6 +101,18 @@ def test_each_page_names_its_own_environment(build: Build, tmp_path: Path) -> No
     assert "<p>no: trl was not installed</p>" in cells
 
 
+def test_lines_that_never_ran_are_listed_page_by_page(build: Build, tmp_path: Path) -> None:
+    table = page("\n```{ledger-never-run}\n```\n")
+    lines = {"python": 30, "never_run": [3, 7, 8, 9, 11]}
+    b = record(PAGES["b"]) | {"lines": {"python": 20, "never_run": []}}
+    write(tmp_path, {"a": A | {"lines": lines}, "b": b, "c": record(PAGES["c"])})
+    html = " ".join(build(PAGES | {"tests": table}).read("tests.html").split())
+    row = "<td><p>30</p></td> <td><p>5</p></td> <td><p>3, 7 to 9, 11</p></td>"
+    assert row in html
+    assert "<td><p>All pages</p></td> <td><p>50</p></td> <td><p>5 (10.0%)</p></td>" in html
+    assert 'href="b.html"' not in html.partition("<table")[2].partition("</table>")[0]
+
+
 def test_without_a_ledger_the_site_says_so(build: Build) -> None:
     site = build(PAGES)
     assert site.warnings == ""
