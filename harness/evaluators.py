@@ -51,6 +51,9 @@ REASONS = {
 #: A caption that readers take for the name under which they are to save the block.
 _FILE_NAME = re.compile(r"`?[\w./-]*[\w-]\.[A-Za-z]\w*`?")
 
+#: How a block may say that it fails: a command by its exit status, Python by the class of its exception.
+_FAILURES = (re.compile(r"[1-9]\d{0,2}"), re.compile(r"[A-Za-z_][\w.]*"))
+
 
 def look(block: Block) -> None:
     """What can be said of a block before anything runs.
@@ -70,6 +73,9 @@ def look(block: Block) -> None:
         if not block.language:
             what = f"a block without a language: name one of {', '.join(sorted(LANGUAGES))} after the opening fence"
         raise Failure(what + "; or show the block with `:shown: <reason>`", block.line)
+    if (fails := block.option("fails")) is not None and not _FAILURES[block.language == "python"].fullmatch(fails):
+        kind = "exception, as in `:fails: ValueError`" if block.language == "python" else "status, as in `:fails: 1`"
+        raise Failure(f"`:fails: {fails}` does not say how it fails: name the {kind}", block.line)
     if (caption := block.option("caption")) and _FILE_NAME.fullmatch(caption) and "file" not in block.options:
         raise Failure(
             f"the caption names a file, {caption}, which nobody saves: give the block `:file: {caption.strip('`')}`, "

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.blocks import find
+from harness.evaluators import look
+from harness.verdict import Failure
 from tests.harness.test_session import console
 
 HIDES = {
@@ -87,7 +90,13 @@ def test_another_caption_is_one(judge, caption):
 PRINTS = {
     "an amount": ["$ echo '$ 5'", "$ 5"],
     "two": ["$ printf '$ 5\\n$ 6\\n'", "$ 5", "$ 6"],
-    "a file that a command above wrote": ["$ cat > a.sh <<'EOF'", "$ gym --help", "EOF", "$ cat a.sh", "$ gym --help"],
+    "a file that a command above wrote": [
+        "$ cat > a.txt <<'EOF'",
+        "$ gym --help",
+        "EOF",
+        "$ cat a.txt",
+        "$ gym --help",
+    ],
     "a quotation": ["$ echo '> quoted'", "> quoted", "$ echo more", "more"],
 }
 
@@ -96,3 +105,16 @@ PRINTS = {
 def test_output_may_begin_as_a_prompt_does(judge, lines):
     assert judge(console(*lines)) is None
     assert judge(console(*lines[:-1], "$ 7")) is not None
+
+
+@pytest.mark.parametrize(
+    ("language", "fails", "wanted"),
+    [
+        ("console", "", "status"), ("console", "yes", "status"), ("console", "0", "status"), ("bash", "-1", "status"),
+        ("python", "", "exception"), ("python", "1", "exception"), ("python", "an error", "exception"),
+    ],
+)  # fmt: skip
+def test_a_block_that_fails_says_how(language, fails, wanted):
+    (block,) = find(f"```{{code-block}} {language}\n:fails: {fails}\n\n$ false\n```\n")
+    with pytest.raises(Failure, match=f"does not say how it fails: name the {wanted}"):
+        look(block)
