@@ -241,6 +241,7 @@ def tool(session: nox.Session) -> None:
 def verbatim(session: nox.Session) -> None:
     """Follow pages as a reader does, installs and servers included: `verbatim -- PAGE...`, or `-- --all`."""
     install(session, "verbatim")
+    session.run("python", "docs/_ext/tool_wheel.py", silent=True)  # pages link it
     session.run("python", "-m", "harness.verbatim", *session.posargs, env=KEEP_BYTECODE)
 
 

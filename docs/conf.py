@@ -57,7 +57,7 @@ extensions = [
     "release_claims",
     "snippets",
     "source",
-    "wheel",
+    "tool_wheel",
 ]
 if site_url:
     extensions += ["sphinxext.opengraph", "sphinx_sitemap"]

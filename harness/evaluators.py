@@ -212,7 +212,7 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
     wrong: list[Failure] = []
     for command in commands:
         if is_install(command.text) and not session.host.installs:
-            check_install(command.text, command.line, session.page.environment)
+            check_install(command.text, command.line, session.page.environment, session.directory)
             if session.reader is not None:
                 session.reader.installs(requirements_of(command.text, command.line))
             installs += 1

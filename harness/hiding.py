@@ -21,7 +21,8 @@ class _Hiding(PathFinder):
     def find_spec(cls, fullname, path=None, target=None):
         if path is None and fullname in _MODULES and cls._hides("module", fullname):
             # A module of the page's own may have the name, or one that another distribution brings along.
-            elsewhere = [each for each in sys.path if os.path.basename(each) != "site-packages"]
+            installed = [each for each in sys.path if os.path.basename(each) == "site-packages" or each in _SOURCES]
+            elsewhere = [each for each in sys.path if each not in installed]
             return PathFinder.find_spec(fullname, elsewhere, target)
         return PathFinder.find_spec(fullname, path, target)
 
@@ -35,5 +36,7 @@ class _Hiding(PathFinder):
 
 
 with open(_Hiding.listed, encoding="utf-8") as _rows:
-    _MODULES = frozenset(row.split()[1] for row in _rows if row.startswith("module "))
+    _HIDDEN = [row.rstrip("\n").partition(" ") for row in _rows]
+_MODULES = frozenset(name for kind, _, name in _HIDDEN if kind == "module")
+_SOURCES = frozenset(name for kind, _, name in _HIDDEN if kind == "sources")
 sys.meta_path[:] = [_Hiding if each is PathFinder else each for each in sys.meta_path]

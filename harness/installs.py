@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from harness.environments import Environment
 from harness.verdict import Failure
@@ -24,6 +25,18 @@ _INTO_ENVIRONMENT = re.compile(r"^(?:printf|echo) [^;&|]*>>? ?\.venv/[^;&|\s]+$"
 #: Options of `pip install` and `uv pip install` that do not change what is installed; the second take a value.
 _PLAIN = {"-U", "--upgrade", "-q", "--quiet"}
 _WITH_VALUE = {"-p", "--python", "--python-version"}
+
+#: A wheel's file, and the extras that are asked for with it.
+_WHEEL = re.compile(r"(?P<file>.+\.whl)(?P<extras>\[[\w,.-]+\])?")
+#: The package of this project, which no lock names: readers download it from the site.
+OWN = Path(__file__).parent.parent / "gym-rollouts" / "pyproject.toml"
+
+
+@cache
+def own() -> tuple[str, str]:
+    """The name and the version of the project's own package."""
+    project = tomllib.loads(OWN.read_text(encoding="utf-8"))["project"]
+    return canonicalize_name(project["name"]), project["version"]
 
 
 def is_install(command: str) -> bool:
@@ -43,15 +56,21 @@ def requirements_of(command: str, line: int) -> list[str]:
     if not _INSTALLERS.match(command):
         return []
     words = _words(command, line)
-    return _names(words[words.index("install") + 1 :], line)
+    return [_requirement(word, line) for word in _names(words[words.index("install") + 1 :], line)]
 
 
-def check_install(command: str, line: int, environment: Environment) -> None:
+def check_install(command: str, line: int, environment: Environment, folder: Path) -> None:
     """Refuse an install command that would give the reader something else than the environment of the page.
 
+    Args:
+        command: as it stands on the page, on ``line``.
+        line: of the page.
+        environment: the page's.
+        folder: where the reader runs it: a wheel that it names must be there.
+
     Raises:
-        Failure: a distribution, or a version of one, that the lock does not have; another Python; or more than one
-            plain command, of which the rest would not run.
+        Failure: a distribution, or a version of one, that the lock does not have; a file that is not there; another
+            Python; or more than one plain command, of which the rest would not run.
     """
     if _INTO_ENVIRONMENT.match(command):
         return
@@ -63,11 +82,17 @@ def check_install(command: str, line: int, environment: Environment) -> None:
     if not names:
         raise Failure(f"`{command}` names no distribution that can be held against the lock", line)
     for word in names:
-        try:
-            requirement = Requirement(word)
-        except InvalidRequirement as error:
-            raise Failure(f"`{word}` is no requirement that can be checked: {error}", line) from None
-        version = locked(environment.readers_lock).get(canonicalize_name(requirement.name))
+        requirement = _parsed(_requirement(word, line, folder), line)
+        name, version = own()
+        if canonicalize_name(requirement.name) != name:
+            version = locked(environment.readers_lock).get(canonicalize_name(requirement.name))
+        elif not _WHEEL.fullmatch(word):
+            wheel = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+            raise Failure(
+                f"`{word}`: no package index has our {name}. Link its file, {{download}}`the wheel "
+                f"</downloads/{wheel}>`, and install that: `uv pip install ./{wheel}`",
+                line,
+            )
         if version is None:
             raise Failure(
                 f"`{word}`: the page is not tested with {requirement.name}. Add it to the `{environment.reader}` group "
@@ -76,6 +101,35 @@ def check_install(command: str, line: int, environment: Environment) -> None:
             )
         if not requirement.specifier.contains(version, prereleases=True):
             raise Failure(f"`{word}`: the page is tested with {requirement.name} {version}", line)
+
+
+def _parsed(requirement: str, line: int) -> Requirement:
+    try:
+        return Requirement(requirement)
+    except InvalidRequirement as error:
+        raise Failure(f"`{requirement}` is no requirement that can be checked: {error}", line) from None
+
+
+def _requirement(word: str, line: int, folder: Path | None = None) -> str:
+    """What an argument asks for; of a wheel's file, which must be in ``folder``, just its distribution and version."""
+    found = _WHEEL.fullmatch(word)
+    if not found:
+        return word
+    if "://" in word:
+        raise Failure(
+            f"`{word}`: the tests reach no other machine. Have the reader download it, and name the file", line
+        )
+    if folder is not None and not (folder / found["file"]).is_file():
+        raise Failure(
+            f"`{word}`: there is no such file where the reader runs this. Link it above with `{{download}}`, and name "
+            "it as it is named there",
+            line,
+        )
+    try:
+        name, version, *_ = parse_wheel_filename(Path(found["file"]).name)
+    except InvalidWheelFilename as error:
+        raise Failure(f"`{word}`: {error}", line) from None
+    return f"{name}{found['extras'] or ''}=={version}"
 
 
 def _words(command: str, line: int) -> list[str]:

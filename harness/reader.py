@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -44,6 +44,7 @@ class Packages:
         names: of the distributions.
         modules: the names, without dots, of their modules, each with the distributions that have one.
         programs: the names of their programs, each with that of its distribution.
+        sources: the folders in which the modules of editable installs lie.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -54,6 +55,7 @@ class Packages:
         self.modules: dict[str, set[str]] = {}
         self.programs: dict[str, str] = {}
         self.names: set[str] = set()
+        self.sources: set[Path] = set()
         for each in metadata.distributions(path=[str(folder)]):
             name = canonicalize_name(each.metadata["Name"])
             self.names.add(name)
@@ -61,6 +63,12 @@ class Packages:
             for file in each.files or ():
                 if file.parent.name == environment.programs.name and file.parts[0] == "..":
                     self.programs[file.name] = name
+                elif file.suffix == ".pth" and len(file.parts) == 1:  # an editable install names its sources' folder
+                    for folder in _named_by(self.folder / file):
+                        self.sources.add(folder)
+                        for path in folder.iterdir():
+                            if path.suffix in ("", ".py") and path.stem.isidentifier():
+                                self.modules.setdefault(path.stem, set()).add(name)
                 elif len(file.parts) > 1 or file.suffix in (".py", ".so"):
                     module = file.parts[0] if len(file.parts) > 1 else file.name.partition(".")[0]
                     if module.isidentifier():
@@ -86,6 +94,13 @@ class Packages:
                     here_too = self._markers | {"extra": extra}
                     waiting += [need for need in needs if need.marker is None or need.marker.evaluate(here_too)]
         return frozenset(name for name, _ in found)
+
+
+def _named_by(path: Path) -> Iterator[Path]:
+    """The folders that a ``.pth`` file puts on the path of imports."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("/") and Path(line).is_dir():
+            yield Path(line)
 
 
 @cache
@@ -129,6 +144,7 @@ class Reader:
         self._has = self._has.union(*map(self._packages.closure, requirements))
         hidden = [f"module {name}\n" for name, of in self._packages.modules.items() if not of & self._has]
         hidden += [f"distribution {name}\n" for name in self._packages.names - self._has]
+        hidden += [f"sources {folder}\n" for folder in self._packages.sources]
         self._hidden.write_text("".join(sorted(hidden)), encoding="utf-8")
         programs = {name for name, of in self._packages.programs.items() if of not in self._has}
         there = {path.name for path in self._missing.iterdir()}

@@ -1,7 +1,7 @@
 """Write what other programs have that pages name: commands, flags and variables, from the installed programs.
 
     python -m pinned.programs            write docs/_data/programs.json
-    python -m pinned.programs --check    fail where a locked package has another version than the file says
+    python -m pinned.programs --check    fail where what is installed is not what the file says
 
 A program is one entry of `PROGRAMS`. What cannot be installed here has an entry in ``docs/_data/programs.toml``, with
 the version that its documentation is of.
@@ -36,7 +36,7 @@ class Program:
     Attributes:
         title: how prose calls it.
         package: the distribution whose version is its version.
-        click: ``module:name`` of its group of commands, where it is made with click.
+        click: ``module:name`` of its group of commands, or of a function that gives it, where it is made with click.
         help: what follows its name and a command's to print what the command takes.
         variables: the module whose sources hold the variables that it reads, and how they begin.
     """
@@ -54,6 +54,7 @@ PROGRAMS = {
     "ray": Program("Ray", "ray", click="ray.scripts.scripts:cli", variables=("ray", "RAY_")),
     "pytest": Program("pytest", "pytest"),
     "nox": Program("nox", "nox"),
+    "gym-rollouts": Program("gym-rollouts", "gym-rollouts", click="gym_rollouts.cli:group"),
 }
 
 
@@ -91,7 +92,8 @@ def _from_click(name: str, group: str) -> Iterator[tuple[str, list[str]]]:
         for inner, each in getattr(command, "commands", {}).items():
             yield from walk(f"{words} {inner}", each)
 
-    return walk(name, getattr(importlib.import_module(module), attribute))
+    made = getattr(importlib.import_module(module), attribute)
+    return walk(name, made if hasattr(made, "params") else made())
 
 
 def _from_help(name: str, program: Program) -> Iterator[tuple[str, list[str]]]:
@@ -122,7 +124,7 @@ def _variables(name: str, program: Program) -> set[str]:
 
 
 def out_of_date(found: dict[str, Any]) -> Iterator[str]:
-    """Each program whose package is locked, or installed, in another version than the file is of."""
+    """Each program that is installed in another version than the file is of, or has other commands."""
     for name, each in found.items():
         try:
             installed = metadata.version(each["package"])
@@ -130,6 +132,8 @@ def out_of_date(found: dict[str, Any]) -> Iterator[str]:
             continue
         if installed != each["version"]:
             yield f"{name}: the names are of {each['version']}, installed is {installed}"
+        elif PROGRAMS[name].click and gather(name, PROGRAMS[name])["commands"] != each["commands"]:
+            yield f"{name}: its commands or their flags are others now"
 
 
 def main(arguments: list[str] | None = None) -> int:

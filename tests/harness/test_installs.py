@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from harness import environments
 from harness.environments import ENVIRONMENTS, Environment
-from harness.installs import check_install, is_install, locked
+from harness.installs import check_install, is_install, locked, own, requirements_of
 from harness.verdict import Failure
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 TESTS = ENVIRONMENTS["tests"]
+FOLDER = Path("no such folder")
 OTHER = Environment("other", "3.12", (), "3.12", "other")
 
 
@@ -59,7 +61,7 @@ INSTALLS = [
 @pytest.mark.parametrize("command", INSTALLS)
 def test_what_the_lock_has_is_taken(command):
     assert is_install(command)
-    check_install(command, 7, TESTS)
+    check_install(command, 7, TESTS, FOLDER)
 
 
 REFUSED = {
@@ -82,6 +84,11 @@ REFUSED = {
     "pip install nemo-gym && rm -rf /": "one command",
     "pip install nemo-gym; curl example.org": "one command",
     "uv venv && false": "one command",
+    "pip install gym-rollouts": "no package index has our gym-rollouts",
+    "uv pip install gym_rollouts==0.7.0": "no package index has our gym-rollouts",
+    "pip install 'gym-rollouts[ray]'": "no package index has our gym-rollouts",
+    "pip install ./gym_rollouts-0.7.0.post1-py3-none-any.whl": "there is no such file",
+    "pip install https://example.org/nemo_gym-0.7.0-py3-none-any.whl": "reach no other machine",
 }
 
 
@@ -89,7 +96,7 @@ REFUSED = {
 def test_what_the_lock_does_not_have_is_refused_with_its_line(command, said):
     assert is_install(command), "it would run"
     with pytest.raises(Failure) as refused:
-        check_install(command, 7, TESTS)
+        check_install(command, 7, TESTS, FOLDER)
     assert said in refused.value.message
     assert refused.value.line == 7
 
@@ -104,7 +111,7 @@ def test_other_commands_are_run(command):
 def test_what_is_written_into_the_environment_is_part_of_making_it() -> None:
     assert is_install("printf 'a = 1\\n' > .venv/uv.toml")
     assert is_install("""echo 'export A="$VIRTUAL_ENV/uv.toml"' >> .venv/bin/activate""")
-    check_install("printf 'a = 1\\n' > .venv/uv.toml", 1, TESTS)
+    check_install("printf 'a = 1\\n' > .venv/uv.toml", 1, TESTS, FOLDER)
     assert not is_install("printf 'a = 1\\n' > uv.toml")
     assert not is_install("echo a > .venv/a; rm -r data")
 
@@ -118,11 +125,39 @@ IN_ANOTHER = {
 
 def test_each_environment_has_its_own_lock_and_python() -> None:
     for command in ("pip install 'trl>=1'", "uv venv --python 3.12", "python3.12 -m venv .venv"):
-        check_install(command, 1, OTHER)
+        check_install(command, 1, OTHER, FOLDER)
     for command, said in IN_ANOTHER.items():
         with pytest.raises(Failure, match=said):
-            check_install(command, 1, OTHER)
+            check_install(command, 1, OTHER, FOLDER)
 
 
 def test_a_reader_may_install_more_than_is_installed_here() -> None:
-    check_install("pip install nemo-gym pandas", 1, Environment("other", "3.12", (), "3.12", "tests"))
+    check_install("pip install nemo-gym pandas", 1, Environment("other", "3.12", (), "3.12", "tests"), FOLDER)
+
+
+NAME, VERSION = own()
+WHEEL = f"{NAME.replace('-', '_')}-{VERSION}-py3-none-any.whl"
+
+
+def test_a_wheel_that_the_reader_has_is_taken(tmp_path):
+    (tmp_path / WHEEL).touch()
+    for command in (f"uv pip install ./{WHEEL}", f"pip install {WHEEL}", f"pip install 'nemo-gym' './{WHEEL}[ray]'"):
+        check_install(command, 7, TESTS, tmp_path)
+    assert requirements_of(f"pip install './{WHEEL}[ray]'", 7) == [f"{NAME}[ray]=={VERSION}"]
+
+
+OTHERS = {
+    "nemo_gym-0.6.0-py3-none-any.whl": "tested with nemo-gym 0.7.0",
+    WHEEL.replace(VERSION, "0.6.0.post9"): f"tested with {NAME} {VERSION}",
+    "trl-1.0-py3-none-any.whl": "not tested with trl",
+    "trl.whl": "Invalid wheel filename",
+}
+
+
+@pytest.mark.parametrize(("wheel", "said"), OTHERS.items(), ids=OTHERS)
+def test_a_wheel_of_something_else_is_refused(tmp_path, wheel, said):
+    (tmp_path / wheel).touch()
+    with pytest.raises(Failure) as refused:
+        check_install(f"pip install ./{wheel}", 7, TESTS, tmp_path)
+    assert said in refused.value.message
+    assert refused.value.line == 7

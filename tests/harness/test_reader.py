@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+import tool_wheel
 from packaging.utils import canonicalize_name
 
 from harness.environments import DEFAULT, ENVIRONMENTS
+from harness.installs import own
 from harness.reader import HIDDEN, Reader, outside, packages
 from tests.harness.conftest import line_of
 
@@ -122,8 +125,23 @@ def test_a_command_of_nemo_gym_and_its_servers_see_their_own_environment(tmp_pat
 def test_what_brings_what_is_read_from_the_install():
     here = packages(ENVIRONMENTS[DEFAULT])
     known = metadata.packages_distributions()
-    assert {name: set(map(canonicalize_name, known[name])) for name in here.modules} == here.modules
+    assert {name: set(map(canonicalize_name, known[name])) for name in here.modules if name in known} == {
+        name: of
+        for name, of in here.modules.items()
+        if of != {own()[0]}  # which is installed from its sources
+    }
     assert {"numpy", "omegaconf", "six", "yaml"} <= set(here.modules)
     assert {"pydantic", "pydantic-core", "typing-extensions"} <= here.closure("pydantic>=2")
     assert "polars" not in here.closure("nemo-gym")
     assert here.programs["pytest"] == "pytest"
+
+
+def test_the_project_s_own_package_is_there_when_its_wheel_is_installed(judge, runner):
+    (name, version), wheel = own(), tool_wheel.ensure()
+    link = f"# A page\n\nYou need {{download}}`the wheel <{wheel.name}>`.\n\n"
+    install = f"```console\n$ uv pip install ./{wheel.name}\n```\n\n"
+    shutil.copy2(wheel, runner.docs)
+    for body in (f"```console\n$ {name} --version\n{name} {version}\n```\n", "```python\nimport gym_rollouts\n```\n"):
+        assert "The reader of this page has no " in judge(link + body).message
+        failure = judge(link + install + body)
+        assert failure is None, failure.message

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "docs" / "_ext"))
 
-from wheel import build_wheel, wheel_name  # noqa: E402  (needs the path above)
+from tool_wheel import build_wheel, wheel_name  # noqa: E402  (needs the path above)
 
 #: What would install whatever somebody else put on an index under the tool's name.
 BARE = re.compile(

@@ -75,6 +75,11 @@ def app() -> typer.Typer:
     return made
 
 
+def group() -> Any:
+    """The command line as a group of click's, which can be asked for its commands and their flags."""
+    return typer.main.get_command(app())
+
+
 def main() -> None:
     """Run the command line."""
     try:
