@@ -234,7 +234,23 @@ def tool(session: nox.Session) -> None:
     """Test the tool from its wheel on every Python that it is for; `-p 3.13` on one. Arguments go to pytest."""
     install(session, "tool")
     install_tool(session)
-    session.run("pytest", "-c", str(TOOL / "pytest.ini"), *(session.posargs or [str(TOOL / "tests")]))
+    # Options alone leave the tests that they are for.
+    chosen = (
+        session.posargs
+        if any(Path(each).exists() for each in session.posargs)
+        else [*session.posargs, str(TOOL / "tests")]
+    )
+    run = ["pytest", "-c", str(TOOL / "pytest.ini"), *chosen]
+    if session.python != PYTHON or session.posargs:
+        session.run(*run)
+        return
+    # All tests, on the Python of the site's own: pages show parts of the tool of which each line has run.
+    data = Path(session.create_tmp()).resolve()
+    settings = {"COVERAGE_FILE": str(data / "coverage"), "COVERAGE_RCFILE": str((TOOL / "coverage.ini").resolve())}
+    session.run("coverage", "run", "-m", *run, env=settings)
+    for command in (["combine", "--quiet"], ["json", "--quiet", "-o", str(data / "coverage.json")]):
+        session.run("coverage", *command, env=settings)
+    session.run("python", "-m", "harness.excerpts", str(data / "coverage.json"))
 
 
 @nox.session(python=PYTHON)

@@ -46,6 +46,7 @@ extensions = [
     "chains",
     "copies",
     "diagrams",
+    "excerpts",
     "exports",
     "formats",
     "frontmatter",

@@ -22,13 +22,16 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.directives import parse_directive_text
 from myst_parser.parsers.mdit import create_md_parser
 
+from harness.excerpts import excerpt
+
 #: The MyST syntax extensions of this site; ``docs/conf.py`` reads them from here.
 MYST_EXTENSIONS = frozenset({"attrs_inline", "colon_fence", "deflist"})
 
 #: What the body of a directive is. A directive that is not here fails, since its body could hide a snippet.
-CODE, PROSE, NO_BLOCKS = "code", "prose", "no blocks"
+CODE, PROSE, NO_BLOCKS, EXCERPT = "code", "prose", "no blocks", "excerpt"
 DIRECTIVES = {
     "code-block": CODE,
+    "excerpt": EXCERPT,
     **dict.fromkeys(
         ("note", "tip", "warning", "important", "caution", "attention", "danger", "hint", "seealso", "admonition"),
         PROSE,
@@ -194,6 +197,12 @@ def _in_directive(name: str, argument: str, content: str, line: int, end: int, p
             f"unknown directive {{{name}}}: it may hold snippets that nothing would test. Use one that the site "
             f"knows, or say in harness/blocks.py (DIRECTIVES) whether its body is code, prose or neither",
         )
+    if kind is EXCERPT:
+        try:
+            yield Block(EXCERPT, excerpt(argument.strip()).text, line, end, line, {"of": argument}, place.tabs)
+        except LookupError as error:
+            raise BlockError(line, str(error)) from None
+        return
     if kind is NO_BLOCKS:
         return
     if content.startswith(":::"):  # a nested fence, not options: MyST tells them apart in the same way

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness import excerpts
 from harness.blocks import BlockError
 from harness.consumers import CONSUMERS
 from harness.environments import DEFAULT, named
@@ -83,6 +84,7 @@ class Cache:
         parts = [_surroundings()]
         for each in [page, *upstream(page)]:
             parts += [each.name, each.digest, digest_of([*each.downloads, *each.images]), *_environments(each)]
+            parts += [digest_of([*each.excerpts, excerpts.LINES])] if each.excerpts else []
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def passed(self, page: Page) -> Passed | None:

@@ -17,6 +17,7 @@ import yaml
 from harness.blocks import Block
 from harness.console import Command, commands_of
 from harness.consumers import CONSUMERS
+from harness.excerpts import excerpt, never_run
 from harness.expected import could_still_match, difference, matches, normalise, says_nothing, too_broad, updated
 from harness.installs import check_install, is_install, requirements_of
 from harness.nearest import nearest
@@ -419,6 +420,21 @@ def _merged(path: Path, fragment: str) -> str:
     return yaml.safe_dump(merge(whole, yaml.safe_load(fragment)), sort_keys=False)
 
 
+def look_up_excerpt(session: PageSession, block: Block, above: Printed | None) -> Verdict:
+    """See that the package's own tests have run each line of it."""
+    if "of" not in block.options:
+        raise Failure("an excerpt is a directive: ```{excerpt} gym_rollouts.MODULE.NAME", block.line)
+    shown = excerpt(block.option("of"))
+    if lines := never_run(shown):
+        rows = "\n".join(f"    {line}: {shown.text.split(chr(10))[line - shown.first]}" for line in lines)
+        raise Failure(
+            f"the tests of {shown.path.name} never run these lines, which the page shows. Test them, in "
+            f"gym-rollouts/tests, and run nox -s tool -p 3.13:\n{rows}",
+            block.line,
+        )
+    return Verdict(EXECUTED, "each line ran in the tool's tests")
+
+
 def only_shown(session: PageSession, block: Block, above: Printed | None) -> Verdict:
     """Text that nothing made: it needs a reason that the reader sees."""
     raise Failure("a text block is no output of anything: make it an `output` block, or give it `:shown: <reason>`")
@@ -450,4 +466,5 @@ LANGUAGES: dict[str, Evaluator] = {
     "json": consume,
     "jsonl": consume,
     "text": only_shown,
+    "excerpt": look_up_excerpt,
 }

@@ -13,8 +13,9 @@ from typing import Any
 
 import yaml
 
-from harness.blocks import Block, find
+from harness.blocks import Block, BlockError, find
 from harness.environments import DEFAULT, Environment, named
+from harness.excerpts import excerpt
 from harness.verdict import Failure
 
 #: Pages that are built but hold no reader's work: Sphinx's own, and what only search engines read.
@@ -113,6 +114,14 @@ class Page:
     def downloads(self) -> dict[Path, int]:
         """The site's files that a reader saves from this page, by its ``{download}`` links, with their lines."""
         return self._linked(_DOWNLOAD)
+
+    @property
+    def excerpts(self) -> set[Path]:
+        """The files of the project's own package of which this page shows parts."""
+        try:
+            return {excerpt(block.options["of"].strip()).path for block in self.blocks if "of" in block.options}
+        except BlockError:
+            return set()
 
     @property
     def images(self) -> dict[Path, int]:

@@ -171,10 +171,14 @@ def _quoted(text: str) -> str:
     return f'"""\\\n{text}"""' if plain else repr(text)
 
 
+#: What Markdown calls the languages that only this site has.
+_LABELS = {"output": "text", "excerpt": "python"}
+
+
 def _as_fence(block: Block) -> str:
     longest = max((len(found) for found in re.findall(r"^\s*(`{3,})", block.source, re.MULTILINE)), default=2)
     fence = "`" * max(3, longest + 1 if longest > 2 else 3)
-    label = "text" if block.language == "output" else block.language
+    label = _LABELS.get(block.language, block.language)
     body = block.source if block.source.endswith("\n") else block.source + "\n"
     return f"{_caption(block)}{fence}{label}\n{body}{fence}"
 
@@ -183,6 +187,7 @@ def _caption(block: Block) -> str:
     """What the page shows above and below a snippet: its file, its terminal, why it is not run."""
     notes = {
         "file": "`{}`:",
+        "of": "`{}`:",
         "part-of": "In `{}`:",
         "terminal": "{} (leave it running):",
         "quiet": "Printed, not shown: {}",
