@@ -27,6 +27,8 @@ LINES = ROOT / "build" / "tool-lines.json"
 
 #: More is a program, which a reader opens rather than reads.
 MOST_LINES = 30
+#: What a page shows beside its navigation.
+MOST_COLUMNS = 88
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Excerpt:
 
 
 def excerpt(name: str) -> Excerpt:
-    """The part of the package that a dotted name stands for, such as ``gym_rollouts.balancing.factors``.
+    """The part of the package that a dotted name stands for, such as ``gym_rollouts.rollouts.Rollout``.
 
     Raises:
         LookupError: there is no such module, or nothing of that name in it, or it is too long for a page.
@@ -75,8 +77,13 @@ def _part(path: Path, changed: int, name: str, rest: str) -> Excerpt:
         raise LookupError(
             f"{name} has {node.end_lineno - first + 1} lines: a page shows at most {MOST_LINES}. Show a part of it"
         )
-    lines = text.split("\n")[first - 1 : node.end_lineno]
-    return Excerpt(path, first, node.end_lineno, textwrap.dedent("\n".join(lines)) + "\n")
+    shown = textwrap.dedent("\n".join(text.split("\n")[first - 1 : node.end_lineno])) + "\n"
+    for number, line in enumerate(shown.split("\n"), start=first):
+        if len(line) > MOST_COLUMNS:
+            raise LookupError(
+                f"{name}: line {number} of {path.name} is longer than {MOST_COLUMNS} columns: wrap it there"
+            )
+    return Excerpt(path, first, node.end_lineno, shown)
 
 
 def never_run(shown: Excerpt) -> list[int]:

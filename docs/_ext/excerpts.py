@@ -1,6 +1,6 @@
 """``{excerpt}``: a function or class of the tool as it stands in its source, with a link to the whole module.
 
-    ```{excerpt} gym_rollouts.balancing.factors
+    ```{excerpt} gym_rollouts.rollouts.Rollout
     ```
 
 The tests see that each of its lines ran (`harness.excerpts`). Each module with an excerpt has a source page, which

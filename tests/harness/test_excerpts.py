@@ -36,6 +36,7 @@ def long():
     x = 0
 '''
     + "    x += 1\n" * 30
+    + f"\n\ndef wide():\n    return {'1 + ' * 21}1\n"
 )
 PAGE = "# A page\n\n```{excerpt} gym_rollouts.steps.kept\n```\n"
 
@@ -72,6 +73,7 @@ WRONG = {
     "gym_rollouts.steps.keep": "'kept'",
     "gym_rollouts.steps.Step.aply": "'apply'",
     "gym_rollouts.steps": "no function or class",
+    "gym_rollouts.steps.wide": "line 51 of steps.py is longer than 88 columns",
     "gym_rollouts.steps.long": "has 32 lines: a page shows at most 30",
 }
 
@@ -130,5 +132,5 @@ def test_a_report_of_coverage_becomes_the_list(sources, tmp_path):
 
 
 def test_it_is_a_block_like_any_other():
-    (block,) = find("```{excerpt} gym_rollouts.balancing.share\n```\n")
-    assert block.source.startswith("def share(")
+    (block,) = find("```{excerpt} gym_rollouts.rollouts.Rollout\n```\n")
+    assert block.source.startswith("class Rollout(")
