@@ -73,7 +73,7 @@ WRONG = {
     "gym_rollouts.steps.keep": "'kept'",
     "gym_rollouts.steps.Step.aply": "'apply'",
     "gym_rollouts.steps": "no function or class",
-    "gym_rollouts.steps.wide": "line 51 of steps.py is longer than 88 columns",
+    "gym_rollouts.steps.wide": "line 52 of steps.py is longer than 88 columns",
     "gym_rollouts.steps.long": "has 32 lines: a page shows at most 30",
 }
 
