@@ -77,10 +77,10 @@ def test_a_command_of_nemo_gym_runs_where_its_page_is(judge):
 
 
 DAEMONS = {
-    "setsid": "setsid {} &",
+    "setsid": "setsid {} & disown",
     "a double fork": "(setsid {} &)",
     "nohup": "nohup {} > /dev/null 2>&1 & disown",
-    "without variables": "setsid env -i {} &",
+    "without variables": "setsid env -i {} & disown",
 }
 
 

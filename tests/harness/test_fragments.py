@@ -23,6 +23,12 @@ responses_create_params:
 responses_create_params:
   max_output_tokens: 100
 ```
+
+```python
+import yaml
+
+assert "num_repeats" in yaml.safe_load(open("run.yaml"))
+```
 """
 
 
