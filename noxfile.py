@@ -229,6 +229,19 @@ for each in OTHERS:
     environment_session(each)
 
 
+@nox.session(venv_backend="none", default=False)
+def prose(session: nox.Session) -> None:
+    """Point at wordings that readers stumble over, in all pages or in those named; it warns and never fails."""
+    npm = shutil.which("npm")
+    if npm is None:
+        session.skip("textlint needs Node.js, and there is no npm on PATH")
+    pages = [str(Path(page).resolve()) for page in session.posargs or [DOCS / "**" / "*.md"]]
+    with session.chdir("checks/prose"):
+        if not Path("node_modules").is_dir():
+            session.run(npm, "ci", "--silent", "--ignore-scripts", external=True)
+        session.run(npm, "exec", "--", "textlint", "--no-color", *pages, external=True, success_codes=[0, 1])
+
+
 @nox.session(python=TOOL_PYTHONS)
 def tool(session: nox.Session) -> None:
     """Test the tool from its wheel on every Python that it is for; `-p 3.13` on one. Arguments go to pytest."""

@@ -23,8 +23,8 @@ READY = """() => {
 #: What a reader may have folded away is judged too.
 UNFOLD = """() => document.querySelectorAll("details").forEach((details) => { details.open = true; })"""
 
-#: What repeats thousands of times is judged a few times. Of each kind of coloured word in code the first stays an
-#: element, as all are coloured by one rule; of the sections and rows that a program wrote (they can be filtered), the
+#: What repeats thousands of times is judged a few times. Of each kind of colored word in code the first stays an
+#: element, as all are colored by one rule; of the sections and rows that a program wrote (they can be filtered), the
 #: first ten of each section and table stay.
 THIN_OUT = """() => {
   for (const place of document.querySelectorAll(".filter-rows")) {
@@ -59,16 +59,16 @@ TOO_WIDE = """() => {
 
 @dataclass(frozen=True)
 class Visit:
-    """One way of looking at a page: the window, the colours, and the axe rules that it can break.
+    """One way of looking at a page: the window, the colors, and the axe rules that it can break.
 
-    Contrast depends on colours, all else that axe knows on what is shown: no rule is asked where it can say nothing
+    Contrast depends on colors, all else that axe knows on what is shown: no rule is asked where it can say nothing
     new, which halves the time.
     """
 
     name: str
     width: int
     height: int
-    colours: str
+    colors: str
     axe: dict[str, Any] | None
 
 
@@ -94,7 +94,7 @@ class Opened:
     def at(cls, browser: Browser, site: str, path: str, visit: Visit) -> Self:
         """Open a page and wait until it is whole."""
         size = {"width": visit.width, "height": visit.height}
-        page = browser.new_context(viewport=size, color_scheme=visit.colours).new_page()
+        page = browser.new_context(viewport=size, color_scheme=visit.colors).new_page()
         opened = cls(page, site, visit)
         page.on("console", lambda said: said.type == "error" and opened.errors.append(f"console: {said.text}"))
         page.on("pageerror", lambda error: opened.errors.append(f"script: {error}"))
