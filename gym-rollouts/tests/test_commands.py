@@ -28,6 +28,12 @@ def test_json_is_one_object(here: Path, command) -> None:
     assert (found["lines"], found["kept"], found["rejected"]) == (2, 1, 1)
 
 
+def test_filter_counts_the_tasks_that_are_left(here: Path, command) -> None:
+    write(here / "r.jsonl", [rollout(0, 0, 1.0, "a"), rollout(0, 1, 0.0, "b"), rollout(1, 0, 0.0, "c")])
+    made = command("filter", "r.jsonl", "--for", "rl", "--low", "0.1", "--kept", "k.jsonl")
+    assert made.stdout.splitlines()[-1] == "k.jsonl: 2 rows of 1 tasks"
+
+
 @pytest.mark.parametrize("rows", [[], ["x"], ["", ""]], ids=["empty", "broken", "blank"])
 def test_no_usable_line_is_status_1(here: Path, command, rows: list[str]) -> None:
     write(here / "r.jsonl", rows)

@@ -90,6 +90,7 @@ def filter(
             write_rejects(outcome.reported(), told)
         figures, said, status = finish(outcome, named, rejects)
         count = copy_lines(outcome.state.table, np.flatnonzero(outcome.left), place, session.engine, quiet)
+        tasks = len(np.unique(outcome.state.tasks.task[outcome.left]))
     left, rows = figures["lines"], []
     reported = {step: len(found.rows) for step, found in outcome.reports.items()}
     for step in steps:
@@ -101,8 +102,10 @@ def filter(
         left -= number
         rows.append([step, f"{number:,}", f"{left:,}"])
     lines = [*table(["step", "rejected", "left"], [["(read)", "", f"{figures['lines']:,}"], *rows]), *said]
-    lines.append(f"{kept}: {count:,} rows")
-    return Report(figures | {"kept": count, "steps": outcome.counts(), "reported": reported}, lines, status)
+    lines.append(f"{kept}: {count:,} rows of {tasks:,} tasks")
+    return Report(
+        figures | {"kept": count, "tasks": tasks, "steps": outcome.counts(), "reported": reported}, lines, status
+    )
 
 
 def reporting_of(reject: list[str], steps: list[str], evaluation: bool) -> list[str]:
