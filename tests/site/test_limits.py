@@ -19,7 +19,6 @@ WIDE = "its code was written before it had a width"
 STILL_OVER = {
     "agents/debugging-agent-behaviors": PROGRAMS,
     "environments/custom-resource-servers": PROGRAMS,
-    "setup-deployment/configuration-management": JOBS,
     "setup-deployment/performance-scaling": JOBS,
     "training/data-quality/dataset-balancing": PROGRAMS,
     "training/data-quality/filtering-strategies": PROGRAMS,
