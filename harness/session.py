@@ -337,15 +337,15 @@ class PageSession:
         """Give what still runs in the background of the page's shell a moment to end, at the page's end.
 
         Raises:
-            Failure: it goes on, or has printed what the page does not show; or as `refuse_ignored`.
+            Failure: it goes on to serve, or has printed what the page does not show; or as `refuse_ignored`.
         """
         deadline = time.monotonic() + SETTLE_SECONDS
         while (jobs := self._jobs()) and time.monotonic() < deadline:
             time.sleep(0.1)
         self.refuse_ignored()
-        if jobs:
+        if jobs and self._shell and self._shell.serves():
             raise Failure(
-                "what runs in the background of the reader's shell still runs at the page's end. Give it a terminal, "
+                "a server in the background of the reader's shell still runs at the page's end. Give it a terminal, "
                 f"with `:terminal:`, or end it, as with `kill %1`:\n    {jobs}",
                 self._line_of_background(),
             )

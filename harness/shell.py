@@ -198,6 +198,17 @@ class Shell:
         except OSError:
             return self.directory
 
+    def serves(self) -> bool:
+        """Whether something that the shell has started, and that it still knows of, waits for connections."""
+        parents = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        found = {self.process.pid}
+        while more := {each for each, parent in parents.items() if parent in found} - found:
+            found |= more
+        return any(map(_listens, found))
+
     def _failed_parts(self, status: int) -> tuple[FailedPart, ...]:
         """What was noted, but for the end of a command that failed as a whole: its last line, and the command."""
         rows = [tuple(map(int, row.split())) for row in self.failed.read_text(encoding="utf-8").splitlines()]
@@ -222,6 +233,16 @@ class Shell:
     def close(self) -> None:
         """End the shell and all that it started."""
         stop(self.process)
+
+
+def _listens(process: int) -> bool:
+    """Whether a process waits for connections by TCP."""
+    folder = Path("/proc", str(process))
+    with contextlib.suppress(OSError):
+        sockets = {str(each.readlink()) for each in (folder / "fd").iterdir()}
+        rows = [row.split() for name in ("tcp", "tcp6") for row in (folder / "net" / name).read_text().split("\n")[1:]]
+        return any(f"socket:[{row[9]}]" in sockets for row in rows if len(row) > 9 and row[3] == "0A")
+    return False
 
 
 def variables_of(printed: bytes) -> dict[str, str]:

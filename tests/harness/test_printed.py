@@ -177,13 +177,21 @@ def test_a_traceback_in_the_log_of_a_terminal_fails_on_its_command(judge):
         assert failure is None, failure.message
 
 
-def test_a_job_that_still_runs_at_the_page_s_end_needs_a_terminal(judge, monkeypatch):
+def test_a_server_that_still_runs_at_the_page_s_end_needs_a_terminal(judge, monkeypatch):
     monkeypatch.setattr("harness.session.SETTLE_SECONDS", 0.2)
-    failure = judge(console("$ echo 1\n1\n$ sleep 60 &\n$ echo 2\n2"))
-    assert "sleep 60" in failure.message
-    assert "`:terminal:`" in failure.message
-    assert failure.line == 7
-    assert judge(console("$ sleep 60 &\n$ kill %1")) is None
+    serve = "$ python -m http.server 8127 --bind 127.0.0.1 > log.txt 2>&1 &"
+    wait = "$ until curl -s http://127.0.0.1:8127 > page; do sleep 0.1; done"
+    for started in (serve, serve.replace("$ python", "$ (sleep 0; python").replace(" &", ") &")):
+        failure = judge(console(f"$ echo 1\n1\n{started}\n{wait}"))
+        assert "http.server" in failure.message
+        assert "`:terminal:`" in failure.message
+        assert failure.line == 7
+    assert judge(console(f"{serve}\n{wait}\n$ kill %1")) is None
+
+
+def test_a_quiet_job_may_go_on(judge, monkeypatch):
+    monkeypatch.setattr("harness.session.SETTLE_SECONDS", 0.2)
+    assert judge(console("$ sleep 60 &\n$ echo 2\n2")) is None
 
 
 def test_what_a_job_prints_after_its_command_is_printed_too(judge):
