@@ -61,10 +61,12 @@ def pass_rate(state: State) -> Rejection:
     attempts = np.bincount(task[rows], minlength=state.tasks.count)
     wins = np.bincount(task[rows], weights=solved, minlength=state.tasks.count)
     rates = wins / np.maximum(attempts, 1)
-    outside = ~(at_least(rates, state.choices.low) & at_least(state.choices.high, rates))  # type: ignore[arg-type]
+    low, high = state.choices.low, np.array(state.choices.high)
+    outside = ~(at_least(rates, low) & at_least(high, rates))
 
     def reason(row: int) -> str:
-        return f"{int(wins[task[row]])} of {attempts[task[row]]} attempts solve its task"
+        each = task[row]
+        return f"{int(wins[each])} of {attempts[each]} attempts solve its task"
 
     return Rejection(rows[outside[task[rows]]], reason)
 
