@@ -53,3 +53,16 @@ def test_the_version_is_said_once() -> None:
     from gym_rollouts import __version__
 
     assert version("gym-rollouts") == __version__
+
+
+def test_compare_says_which_run_is_better_in_lines_that_fit_a_terminal(here: Path, command) -> None:
+    half = [rollout(n, 0, float(n % 2), f"a{n}") for n in range(20)]
+    write(here / "a.jsonl", half)
+    write(here / "b.jsonl", [rollout(n, 0, 1.0, f"b{n}") for n in range(20)])
+    made = command("compare", "a.jsonl", "b.jsonl", "--k", "1").stdout.splitlines()
+    assert made[0] == "20 tasks are in both; 0 only in A, 0 only in B"
+    assert [line.rpartition("  ")[2] for line in made[1:]] == ["verdict", "B is better", "B is better"]
+    assert made[2].startswith("mean reward  0.500  1.000  +0.500")
+    assert max(map(len, made)) <= 80
+    assert command("compare", "b.jsonl", "a.jsonl", "--k", "1").stdout.splitlines()[2].endswith("B is worse")
+    assert command("compare", "a.jsonl", "a.jsonl", "--k", "1").stdout.splitlines()[2].endswith("cannot tell")

@@ -82,16 +82,19 @@ def per_task(state: State, counted: Bits, solved: float) -> PerTask:
 
 
 def pass_at_k(attempts: int, solved: int, k: int) -> float:
-    """The chance that at least one of `k` attempts solves a task that `solved` of `attempts` attempts solved.
+    """The chance that at least one of `k` attempts solves a task.
 
-    Unbiased: the share of all choices of `k` of the attempts that hold a solved one. Chen et al. 2021, "Evaluating
-    Large Language Models Trained on Code", arXiv:2107.03374, equation 1. NaN where there are fewer than `k` attempts.
+    Of `attempts` attempts, `solved` solved it. The estimate is unbiased: the share of
+    all choices of `k` of the attempts that contain a solved one. Chen et al. 2021,
+    "Evaluating Large Language Models Trained on Code", arXiv:2107.03374, equation 1.
+    NaN where there are fewer than `k` attempts.
     """
     if attempts < k:
         return math.nan
-    return (
-        1.0 if attempts - solved < k else 1 - math.prod(1 - k / n for n in range(attempts - solved + 1, attempts + 1))
-    )
+    wrong = attempts - solved
+    if wrong < k:
+        return 1.0
+    return 1 - math.prod(1 - k / n for n in range(wrong + 1, attempts + 1))
 
 
 def passes(attempts: Numbers, solved: Numbers, k: int) -> Values:

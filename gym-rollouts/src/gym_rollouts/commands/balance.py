@@ -25,6 +25,7 @@ from gym_rollouts.selection import ranks
 from gym_rollouts.splitting import held_out, mixed
 from gym_rollouts.statistics import per_task
 from gym_rollouts.taskfile import lines_of_tasks, read_tasks
+from gym_rollouts.topics import UNKNOWN, read_topics
 from gym_rollouts.writing import format_of
 from gym_rollouts.writing.copy import copy_lines, copy_places
 
@@ -55,6 +56,11 @@ def balance(
     ] = None,
     validation: Annotated[float, typer.Option("--validation", help="The share of tasks to hold out.")] = 0.0,
     held: Annotated[Optional[Path], typer.Option("--held-out", help="The file to write of what is held out.")] = None,
+    topics: Annotated[
+        Optional[Path],
+        typer.Option("--topics", help="Tasks, or materialized inputs, whose rows have a topic: balance by it, too."),
+    ] = None,
+    topic: Annotated[str, typer.Option("--topic", help="The field of those rows that is the topic.")] = "topic",
     rows: Annotated[
         Optional[int], typer.Option("--rows", min=0, help="Rows of the balanced file; unset, as many as there are.")
     ] = None,
@@ -63,7 +69,7 @@ def balance(
     ] = None,
     weight: Annotated[
         Optional[list[str]],
-        typer.Option("--weight", help="NAME=WEIGHT of an environment, a difficulty or a length; repeatable."),
+        typer.Option("--weight", help="NAME=WEIGHT of an environment, a topic, a difficulty or a length; repeatable."),
     ] = None,
     most_copies: Annotated[int, typer.Option("--most-copies", min=1, help="At most so many copies of a row.")] = 4,
     hard: Annotated[float, typer.Option("--hard", help="A task is hard up to this mean reward.")] = 1 / 3,
@@ -80,11 +86,11 @@ def balance(
     facts: o.Facts = None,
     quiet: o.Quiet = False,
 ) -> Report:
-    """Balance rollouts over environments, difficulties and lengths, with seeded up- and down-sampling.
+    """Balance rollouts over environments, topics, difficulties and lengths, with seeded up- and down-sampling.
 
-    Rows are split by weight among the environments, in each among difficulties, and there among lengths, if --short
-    splits them. How hard a task is, only all its attempts say: give --profile or --measure-by where a filter removed
-    some.
+    Rows are split by weight among the environments, in each among topics, if --topics names them, then among
+    difficulties, and there among lengths, if --short splits them. Only all attempts at a task show how hard it is: give
+    --profile or --measure-by where a filter removed some.
 
     Examples:
 
@@ -98,7 +104,9 @@ def balance(
     """
     weights = weights_of(weight or [])
     _check(profile, measured, validation, held, hard, easy)
-    inputs = [*rollouts, *(measured or []), *([profile] if profile else []), *([tasks] if tasks else [])]
+    for path in filter(None, [profile, topics]):
+        check_input(path)
+    inputs = [*rollouts, *(measured or []), *filter(None, [profile, tasks, topics])]
     with open_session(
         inputs, engine=engine, address=address, workers=workers, spool=spool, quiet=quiet, facts=facts
     ) as session:
@@ -126,12 +134,19 @@ def balance(
         out = held_out(state, left, validation, seed) if validation else np.zeros(len(left), bool)
         chosen, kept_out = left[~out], left[out]
         chosen, kept_out = (most_per_task(state, each, per_task_most, seed) for each in (chosen, kept_out))
-        strata = strata_of(state, chosen, means[chosen], hard, easy, short)
+        named_topics = None
+        if topics:
+            folder = session.spool / "topics"
+            folder.mkdir()
+            named_topics = read_topics(topics, topic, folder)
+        strata = strata_of(state, chosen, means[chosen], named_topics, hard, easy, short)
         names = sorted({name for stratum in strata for name in stratum})
         if unknown := sorted(weights.keys() - set(names)):
             raise Fault(f"--weight {unknown[0]}: nothing to weigh is called so: there are {', '.join(names)}")
         have = {key: len(members) for key, members in sorted(strata.items())}
-        goals = targets(have, len(chosen) if rows is None else rows, weights, most_copies)
+        asked = len(chosen) if rows is None else rows
+        goals = targets(have, asked, weights, most_copies)
+        wanted = targets(have, asked, weights, asked)
         balanced = draw(state, strata, goals, seed)
         for target, place, picked in zip((train, held), places, (balanced, kept_out), strict=False):
             if tasks:
@@ -144,8 +159,14 @@ def balance(
                 count = copy_lines(state.table, picked, place, session.engine, quiet)
             said.append(f"{target}: {count:,} rows")
             figures["train" if target == train else "held_out"] = count
-    headings = ["environment", "difficulty", "length"][: 3 if short is not None else 2]
-    shown = [[*key, f"{count:,}", f"{goals[key]:,}"] for key, count in have.items()]
+    headings = ["environment", *(["topic"] if topics else []), "difficulty", *(["length"] if short is not None else [])]
+    shown = []
+    for environment in sorted({key[0] for key in have}):
+        own = [key for key in have if key[0] == environment]
+        shown += [[*key, f"{have[key]:,}", f"{goals[key]:,}"] for key in own]
+        sums = (sum(counts[key] for key in own) for counts in (have, goals))
+        shown.append([environment, *["all"] * (len(headings) - 1), *(f"{each:,}" for each in sums)])
+    said += missed(goals, wanted, most_copies)
     figures["strata"] = [
         dict(zip(headings, key, strict=True)) | {"rows": count, "balanced": goals[key]} for key, count in have.items()
     ]
@@ -157,14 +178,21 @@ def _check(
 ) -> None:
     if profile and measured:
         raise Fault("--profile and --measure-by both say how hard tasks are: give one")
-    if profile:
-        check_input(profile)
     if not 0 <= validation < 1:
         raise Fault(f"--validation {validation:g}: expected a share from 0 to 1, such as 0.1")
     if bool(validation) != bool(held):
         raise Fault("--validation and --held-out go together: a share, and the file to write")
     if not hard < easy:
         raise Fault(f"--hard {hard:g} --easy {easy:g}: expected hard below easy")
+
+
+def missed(goals: dict[Any, int], wanted: dict[Any, int], most: int) -> list[str]:
+    """A line for each stratum that gets fewer rows than its weight asks for, since it has too few to copy."""
+    return [
+        f"{', '.join(key)}: {goal:,} of {wanted[key]:,} rows, as many as --most-copies {most} allows"
+        for key, goal in goals.items()
+        if goal < wanted[key]
+    ]
 
 
 def weights_of(given: list[str]) -> dict[str, float]:
@@ -238,18 +266,37 @@ def most_per_task(state: State, rows: Numbers, most: int | None, seed: int) -> N
 
 
 def strata_of(
-    state: State, rows: Numbers, means: np.ndarray, hard: float, easy: float, short: int | None
+    state: State,
+    rows: Numbers,
+    means: np.ndarray,
+    topics: dict[int, str] | None,
+    hard: float,
+    easy: float,
+    short: int | None,
 ) -> dict[tuple[str, ...], Numbers]:
-    """The rows of each environment, difficulty and, where it is asked for, length."""
-    names, environments = state.table.environments
+    """The rows of each environment, topic, difficulty and length; topic and length only where they are asked for."""
+    environments, environment = state.table.environments
     difficulty = np.where(at_least(means, easy), 0, np.where(at_least(hard - means, 0.0), 1, 2))
     difficulty = np.where(np.isnan(means), 3, difficulty)
-    length = (state.column("length")[rows] <= short).astype(int) if short is not None else np.zeros(len(rows), int)
-    code = (environments[rows].astype(np.int64) * 4 + difficulty) * 2 + length
+    levels: list[tuple[list[str], np.ndarray]] = [(list(environments), environment[rows])]
+    if topics is not None:
+        found = [topics.get(task, UNKNOWN) for task in state.column("task")[rows].tolist()]
+        names = sorted(set(found))
+        number = {name: n for n, name in enumerate(names)}
+        levels.append((names, np.array([number[name] for name in found], np.int64)))
+    levels.append((list(DIFFICULTIES), difficulty))
+    if short is not None:
+        levels.append((list(LENGTHS), (state.column("length")[rows] <= short).astype(np.int64)))
+    code = np.zeros(len(rows), np.int64)
+    for names, numbers in levels:
+        code = code * max(len(names), 1) + numbers.astype(np.int64)
     strata = {}
     for each in np.unique(code).tolist():
-        key = (names[each // 8], DIFFICULTIES[each // 2 % 4], *([LENGTHS[each % 2]] if short is not None else []))
-        strata[key] = rows[code == each]
+        key, left = [], each
+        for names, _ in reversed(levels):
+            left, number_of = divmod(left, len(names))
+            key.append(names[number_of])
+        strata[tuple(reversed(key))] = rows[code == each]
     return strata
 
 

@@ -13,7 +13,7 @@ from gym_rollouts.commands.metrics import DEFAULT_KS
 from gym_rollouts.commands.session import open_session
 from gym_rollouts.decisions import Choices, State, decide
 from gym_rollouts.decisions.steps import MEASURED
-from gym_rollouts.report import FINE, NOTHING_USABLE, Report
+from gym_rollouts.report import FINE, NOTHING_USABLE, Report, table
 from gym_rollouts.statistics import PerTask, interval, passes, per_task, said
 
 Key = tuple[int, int]
@@ -40,7 +40,7 @@ def compare(
     """Say whether the rollouts B are better than the rollouts A, over the tasks that both attempted.
 
     Each task is held against itself, so that hard tasks do not hide a difference. The interval is that of the mean
-    difference over tasks: where it holds 0, these tasks cannot tell the two apart.
+    difference over tasks: where it contains 0, these tasks cannot tell the two apart.
 
     Examples:
 
@@ -79,6 +79,7 @@ def compare(
         "metrics": {},
     }
     lines = [f"{len(both):,} tasks are in both; {found['only_a']:,} only in A, {found['only_b']:,} only in B"]
+    shown: list[list[str]] = []
     for name, (one, other) in metrics.items():
         known = ~np.isnan(one) & ~np.isnan(other)
         if not known.any():
@@ -92,11 +93,11 @@ def compare(
             "difference": difference, "low": said(low), "high": said(high),
             "better_tasks": better, "worse_tasks": worse, "verdict": verdict,
         }  # fmt: skip
-        ends = "" if np.isnan(low) else f" ({low:+.3f} to {high:+.3f})"
-        lines.append(
-            f"  {name:12} A {one[known].mean():.3f}  B {other[known].mean():.3f}  {difference:+.3f}{ends}  "
-            f"better at {better:,}, worse at {worse:,}: {verdict}"
-        )
+        ends = "" if np.isnan(low) else f"{low:+.3f} to {high:+.3f}"
+        means = (f"{one[known].mean():.3f}", f"{other[known].mean():.3f}", f"{difference:+.3f}")
+        shown.append([name, *means, ends, f"{better:,}", f"{worse:,}", verdict])
+    if shown:
+        lines += table(["", "A", "B", "B - A", "interval", "better", "worse", "verdict"], shown)
     if not numbered:
         lines.append("tasks are paired by their question, which is inferred: not all lines have a _ng_task_index")
     if not both:
@@ -121,4 +122,4 @@ def verdict_of(low: float, high: float) -> str:
     """What an interval of a difference says."""
     if low > 0:
         return "B is better"
-    return "B is worse" if high < 0 else "no telling"
+    return "B is worse" if high < 0 else "cannot tell"
