@@ -33,7 +33,9 @@ def share(rows: int, room: dict[str, int], weights: dict[str, float]) -> dict[st
         left, total = rows - sum(given.values()), sum(weights[name] for name in rest)
         each = left / total if total > 0 else 0.0
         full = {name: room[name] for name in rest if each * weights[name] > room[name]}
-        # Each bound is clamped: a sum of weights that were divided may round beyond what is left.
-        ends = [min(left, round(each * end)) for end in accumulate((weights[name] for name in rest), initial=0)]
-        given |= full or {name: end - start for name, (start, end) in zip(rest, pairwise(ends), strict=True)}
+        # Each bound is clamped: a sum of divided weights may round beyond what is left.
+        sums = accumulate((weights[name] for name in rest), initial=0)
+        ends = [min(left, round(each * end)) for end in sums]
+        parts = zip(rest, pairwise(ends), strict=True)
+        given |= full or {name: end - start for name, (start, end) in parts}
     return given

@@ -142,7 +142,7 @@ def balance(
         strata = strata_of(state, chosen, means[chosen], named_topics, hard, easy, short)
         names = sorted({name for stratum in strata for name in stratum})
         if unknown := sorted(weights.keys() - set(names)):
-            raise Fault(f"--weight {unknown[0]}: nothing to weigh is called so: there are {', '.join(names)}")
+            raise Fault(f"--weight {unknown[0]}: expected one of {', '.join(names)}")
         have = {key: len(members) for key, members in sorted(strata.items())}
         asked = len(chosen) if rows is None else rows
         goals = targets(have, asked, weights, most_copies)
@@ -166,11 +166,14 @@ def balance(
         shown += [[*key, f"{have[key]:,}", f"{goals[key]:,}"] for key in own]
         sums = (sum(counts[key] for key in own) for counts in (have, goals))
         shown.append([environment, *["all"] * (len(headings) - 1), *(f"{each:,}" for each in sums)])
-    said += missed(goals, wanted, most_copies)
     figures["strata"] = [
         dict(zip(headings, key, strict=True)) | {"rows": count, "balanced": goals[key]} for key, count in have.items()
     ]
-    return Report(figures, [*table([*headings, "rows", "balanced"], shown), *said], status)
+    return Report(
+        figures,
+        [*table([*headings, "rows", "balanced"], shown), *missed(have, goals, wanted, most_copies), *said],
+        status,
+    )
 
 
 def _check(
@@ -186,12 +189,12 @@ def _check(
         raise Fault(f"--hard {hard:g} --easy {easy:g}: expected hard below easy")
 
 
-def missed(goals: dict[Any, int], wanted: dict[Any, int], most: int) -> list[str]:
+def missed(have: dict[Any, int], goals: dict[Any, int], wanted: dict[Any, int], most: int) -> list[str]:
     """A line for each stratum that gets fewer rows than its weight asks for, since it has too few to copy."""
     return [
-        f"{', '.join(key)}: {goal:,} of {wanted[key]:,} rows, as many as --most-copies {most} allows"
+        f"--most-copies {most}: {', '.join(key)}: {goal:,} of {wanted[key]:,}"
         for key, goal in goals.items()
-        if goal < wanted[key]
+        if goal < wanted[key] and goal == most * have[key]
     ]
 
 
