@@ -184,7 +184,7 @@ def _check(
     if not 0 <= validation < 1:
         raise Fault(f"--validation {validation:g}: expected a share from 0 to 1, such as 0.1")
     if bool(validation) != bool(held):
-        raise Fault("--validation and --held-out go together: a share, and the file to write")
+        raise Fault("--validation and --held-out go together: a share and a file")
     if not hard < easy:
         raise Fault(f"--hard {hard:g} --easy {easy:g}: expected hard below easy")
 

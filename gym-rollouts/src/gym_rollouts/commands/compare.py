@@ -101,7 +101,8 @@ def compare(
     if not numbered:
         lines.append("tasks are paired by their question, which is inferred: not all lines have a _ng_task_index")
     if not both:
-        lines.append("no task is in both: are these rollouts of one tasks file? --by number pairs by number only")
+        lines.append("no task is in both: are these rollouts of one tasks file?")
+        lines.append("--by number pairs tasks of equal number, whatever they ask")
     return Report(found, lines, FINE if both else NOTHING_USABLE)
 
 

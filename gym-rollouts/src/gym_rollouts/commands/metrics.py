@@ -76,8 +76,8 @@ def metrics(
         if mask.any():
             figures["environments"][name] = measured = measure(found, mask, ks, seed)
             lines += show(name, measured)
-    apart = [f"{count:,} {step}" for step, count in outcome.counts().items()]
-    lines.append(f"{figures['lines']:,} lines; not counted: {', '.join(apart)}")
+    apart = [f"{count:,} {step}" for step, count in outcome.counts().items() if count]
+    lines.append(f"{figures['lines']:,} lines, {'not counted: ' + ', '.join(apart) if apart else 'all counted'}")
     if figures["inferred_tasks"]:
         lines.append(
             f"{figures['inferred_tasks']:,} tasks are inferred: no _ng_task_index, so equal requests are one task"

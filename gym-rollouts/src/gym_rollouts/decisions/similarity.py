@@ -242,7 +242,7 @@ def evaluation_set(state: State) -> Rejection:
         for best in np.flatnonzero(shares >= ALIKE - 1e-9).tolist():
             if evaluation.exact[best] <= exact_of(state, int(questions.row[number])):
                 numbers.append(number)
-                reasons.append(f"{shares[best]:.0%} of the question of {evaluation.where[best]} is in its prompt")
+                reasons.append(f"its prompt has {shares[best]:.0%} of the question of {evaluation.where[best]}")
                 break
     return found_for(state, questions, numbers, reasons)
 
