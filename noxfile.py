@@ -99,7 +99,8 @@ WORKFLOWS = {
 # Lock: the oldest Python that it is compiled for.
 LOCKS = {
     "docs": "3.11",
-    **{name: each.compiled_for for each in ENVIRONMENTS.values() for name in (each.name, each.reader)},
+    **{each.reader: each.reader_compiled_for for each in ENVIRONMENTS.values()},
+    **{each.name: each.compiled_for for each in ENVIRONMENTS.values()},
     "tool": TOOL_PYTHONS[0],
     "verbatim": PYTHON,
     "lint": "3.11",
@@ -109,8 +110,12 @@ LOCKS = {
 }
 # A lock that is held to the versions of another one: the site is judged with the Sphinx that builds it.
 CONSTRAINTS = {"tests": "docs", "verbatim": "docs"}
+# What a reader installs beside NeMo Gym is of the versions with which all other pages are tested.
+CONSTRAINTS |= {each.reader: DEFAULT for each in OTHERS if each.reader != each.name}
+# Lock: requirements that are no part of it, nor what only they need.
+UNLOCKED = {each.name: each.unlocked for each in OTHERS if each.unlocked}
 # Locks that also hold what the tool needs.
-WITH_TOOL = ("tests", "tool", "lint")
+WITH_TOOL = ("tests", "tool", "lint", *(each.name for each in OTHERS if each.tool))
 COMPILE_OPTIONS = (
     "--universal",  # one lock for every platform and newer Python
     "--generate-hashes",
@@ -219,6 +224,8 @@ def environment_session(environment: Environment) -> None:
     @nox.session(name=environment.name, python=environment.python, default=False)
     def install_environment(session: nox.Session) -> None:
         install(session, environment.name, "--python-version", environment.compiled_for)
+        if environment.tool:
+            install_tool_sources(session)
         described = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
         session.log(f"{environment.name}: {described}")
 
@@ -378,7 +385,25 @@ def install(session: nox.Session, name: str, *options: str) -> None:
     stamp.unlink(missing_ok=True)
     # sync, not install: what the lock no longer names goes.
     session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", *options, str(path))
+    for requirement in UNLOCKED.get(name, ()):
+        # What it needs is in the lock.
+        session.run_install("uv", "pip", "install", "--quiet", "--no-deps", *cpu_build(requirement), requirement)
     stamp.write_text(digest, encoding="utf-8")
+
+
+def cpu_build(requirement: str) -> list[str]:
+    """Return the options with which uv finds the build of torch for CPUs.
+
+    That is PyTorch's own index, unless pip is configured on this machine with a folder that has one.
+    """
+    name, _, version = requirement.partition("==")
+    settings = [sys.executable, "-m", "pip", "config", "list"]
+    said = subprocess.run(settings, capture_output=True, text=True, check=False).stdout
+    folders = [word for found in re.findall(r"find-links='([^']*)'", said) for word in found.split()]
+    for folder in folders:
+        if any(Path(folder).glob(f"{name}-{version}+cpu-*.whl")):
+            return ["--no-index", "--find-links", folder]
+    return ["--torch-backend", "cpu"]
 
 
 def install_tool(session: nox.Session) -> None:
@@ -393,11 +418,16 @@ def install_tool(session: nox.Session) -> None:
     session.run("uv", "pip", "install", "--quiet", "--no-deps", "--no-index", "--reinstall", str(wheel))
 
 
+def install_tool_sources(session: nox.Session) -> None:
+    """Install the tool as it stands, without what it needs: that is in the session's lock."""
+    editable = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(TOOL)]
+    session.run_install("uv", "pip", "install", "--quiet", *editable)
+
+
 def install_nemo_gym(session: nox.Session) -> None:
     """Install the tests' lock, and the tool as it stands; fail unless Python 3.13 and the pinned NeMo Gym run."""
     install(session, "tests", "--python-version", DECLARED_PYTHON)
-    editable = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(TOOL)]
-    session.run_install("uv", "pip", "install", "--quiet", *editable)
+    install_tool_sources(session)
     python, nemo_gym, pin = str(session.run_install("python", "-c", PROBE, silent=True, log=False)).split()
     if (python, nemo_gym) != (PYTHON, pin):
         session.error(
@@ -493,11 +523,17 @@ def compile_lock(session: nox.Session, name: str) -> None:
     path.parent.mkdir(exist_ok=True)
     constraint = ["--constraint", str(lock_path(CONSTRAINTS[name]))] if name in CONSTRAINTS else []
     sources = [str(TOOL / "pyproject.toml")] if name in WITH_TOOL else []
+    left_out = Path(session.create_tmp(), "left-out.txt")
+    # Overridden by a requirement that holds nowhere, a distribution is left out with all that only it needs.
+    left_out.write_text(
+        "".join(f"{each} ; python_version < '3'\n" for each in UNLOCKED.get(name, ())), encoding="utf-8"
+    )
     session.run(
         "uv", "pip", "compile", "--quiet", *COMPILE_OPTIONS, *sources,
         "--group", name,
         "--python-version", LOCKS[name],
         *constraint,
+        "--overrides", str(left_out),
         "--output-file", str(path),
         *session.posargs,
         env=NOTHING_LOCAL,
@@ -513,6 +549,8 @@ def compile_lock(session: nox.Session, name: str) -> None:
 def lock_header(name: str) -> str:
     """Return a lock's first line, which changes with what the lock was compiled from."""
     asked = [sorted(dependency_groups(PYPROJECT, name)), LOCKS[name], CONSTRAINTS.get(name)]
+    if name in UNLOCKED:
+        asked.append(UNLOCKED[name])
     if name in WITH_TOOL:
         asked.append(tomllib.loads((TOOL / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"])
     return f"# compiled from {hashlib.sha256(json.dumps(asked).encode()).hexdigest()}"

@@ -68,6 +68,10 @@ class Environment:
         compiled_for: the oldest release of that Python for which its lock is compiled.
         reader: the name of the lock of what a reader of its pages installs. That may be more than is installed here,
             such as a framework beside NeMo Gym: then it is resolved only.
+        reader_compiled_for: the oldest Python for which that lock is compiled, where it is another one.
+        unlocked: requirements that are installed after the lock, without hashes: of torch there is a build for CPUs
+            only, which has another index, or a folder, on each machine. What they need is in the group.
+        tool: whether the project's own package is installed there, from its sources.
     """
 
     name: str
@@ -75,6 +79,9 @@ class Environment:
     describes: tuple[str, ...]
     compiled_for: str
     reader: str
+    reader_compiled_for: str
+    unlocked: tuple[str, ...] = ()
+    tool: bool = False
 
     @property
     def lock(self) -> Path:
@@ -162,6 +169,9 @@ def read(pyproject: Path) -> dict[str, Environment]:
             describes=tuple(row["describes"]),
             compiled_for=row.get("compiled-for", row["python"]),
             reader=row.get("reader", name),
+            reader_compiled_for=row.get("reader-compiled-for", row.get("compiled-for", row["python"])),
+            unlocked=tuple(row.get("unlocked", ())),
+            tool=row.get("tool", False),
         )
         for name, row in rows.items()
     }

@@ -16,7 +16,7 @@ import yaml
 
 from harness.blocks import Block
 from harness.console import Command, commands_of
-from harness.consumers import CONSUMERS
+from harness.consumers import CONSUMERS, PROGRAMS, program_of
 from harness.excerpts import excerpt, never_run
 from harness.expected import could_still_match, difference, matches, normalise, says_nothing, too_broad, updated
 from harness.installs import check_install, is_install, requirements_of
@@ -209,6 +209,8 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
         raise Failure("an empty console block")
     if "terminal" in block.options:
         return _keep_running(session, block, commands)
+    if "consumer" in block.options:
+        return _only_parsed(session, block, commands)
     installs = 0
     wrong: list[Failure] = []
     for command in commands:
@@ -219,6 +221,8 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
             installs += 1
             continue
         wanted = block.option("fails") if command is commands[-1] else None
+        if wanted is None and (program := program_of(command.text)):
+            _refuse_arguments(session, command, program)
         try:
             _run_command(session, block, command, int(wanted) if wanted else 0)
         except Failure as failure:
@@ -230,6 +234,26 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
     if installs == len(commands):
         return Verdict(VALIDATED, "held against the lock of the page's environment")
     return Verdict(EXECUTED, f"ran in the page's shell ({len(commands) - installs} of {len(commands)} commands)")
+
+
+def _only_parsed(session: PageSession, block: Block, commands: list[Command]) -> Verdict:
+    """Give commands that cannot run here, such as those that need GPUs, to the program's own parser."""
+    program = block.option("consumer")
+    if program not in PROGRAMS:
+        raise Failure(f"no program {program!r} whose command lines are parsed: {nearest(program or '', PROGRAMS)}")
+    for command in commands:
+        if program_of(command.text) != program:
+            raise Failure(f"`{_short(command.text)}` does not start {program}, which is to parse it", command.line)
+        _refuse_arguments(session, command, program)
+    return Verdict(VALIDATED, f"parsed as `{program}` parses it")
+
+
+def _refuse_arguments(session: PageSession, command: Command, program: str) -> None:
+    """Fail on what the program's own parser refuses of a command line, or would take for something else."""
+    if session.host.genuine:
+        return
+    for at, message in session.host.ask(PROGRAMS[program], command.text, session.directory):
+        raise Failure(message, command.line + at - 1)
 
 
 def _run_command(session: PageSession, block: Block, command: Command, wanted: int) -> None:

@@ -23,7 +23,7 @@ from harness import isolation
 from harness.apart import Apart, Launch, Together
 from harness.beside import Beside
 from harness.blocks import Block
-from harness.consumers import CONSUMERS
+from harness.consumers import CONSUMERS, Consumer
 from harness.consumers.command_line import NOTES
 from harness.environments import DEFAULT, ENVIRONMENTS, Environment, named
 from harness.expected import normalise
@@ -162,7 +162,10 @@ class Host:
         Raises:
             NotInstalled: that is not installed.
         """
-        asked = CONSUMERS[consumer]
+        return self.ask(CONSUMERS[consumer], text, directory)
+
+    def ask(self, asked: Consumer, text: str, directory: Path) -> list[tuple[int, str]]:
+        """What a consumer has against a text, as `consumer_problems` gives it."""
         place = named(asked.environment).require()
         caller = self.gym if place.name == DEFAULT else self.beside(place)
         found = caller.call("harness.consumers:ask", asked.function, asked.arguments, text, cwd=directory)

@@ -7,6 +7,7 @@ installed, and which function asks them; importing it needs none of them. `ask` 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,8 +59,24 @@ CONSUMERS: dict[str, Consumer] = {
     "prompt config": Consumer(GYM + "document", ("nemo_gym.prompt:PromptConfig",)),
     "json": Consumer(GYM + "plain_json"),
     "NeMo RL": Consumer("harness.consumers.nemo_rl:problems"),
+    **{f"trl {each}": Consumer("harness.consumers.trl:config", (each,), "trl") for each in ("sft", "dpo", "grpo")},
+    **{
+        f"TRL {each} row": Consumer("harness.consumers.trl:rows", (each,), "trl")
+        for each in ("sft", "preference", "rl")
+    },
     "TrainingArguments": _arguments("transformers", "transformers:TrainingArguments"),
 }
+
+#: Programs whose command lines are judged before they run, or, where the block says `:consumer: PROGRAM`, instead.
+PROGRAMS: dict[str, Consumer] = {
+    "trl": Consumer("harness.consumers.trl:command_line", (), "trl"),
+}
+
+
+def program_of(command: str) -> str | None:
+    """The program of `PROGRAMS` that a command of a shell starts, after variables that are set for it."""
+    words = [word for word in command.split() if not re.fullmatch(r"\w+=\S*", word)]
+    return words[0] if words and words[0] in PROGRAMS else None
 
 
 def problems(name: str, text: str) -> list[tuple[int, str]]:

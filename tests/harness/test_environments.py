@@ -144,21 +144,21 @@ def test_a_consumer_runs_in_its_own_environment_on_any_page(judge):
     assert failure.line == line_of(misspelt, "num_train_epoch:")
 
 
-@pytest.mark.parametrize("name", ["trl", "[transformers]", "3.12"])
+@pytest.mark.parametrize("name", ["other", "[transformers]", "3.12"])
 def test_an_environment_that_is_none_is_named_with_its_line(judge, name):
     text = f"---\njob: one\nenvironment: {name}\n---\n\n# A page\n\n```python\nx = 1\n```\n"
     failure = judge(text)
     assert failure is not None, "the page passed"
-    assert "expected environment to be one of tests, transformers; found" in failure.message
+    assert f"expected environment to be one of {', '.join(ENVIRONMENTS)}; found" in failure.message
     assert failure.line == 3
 
 
 def test_sphinx_names_it_too(tmp_path):
     site = SmallSite(tmp_path)
-    site.write(page=page("Words.\n", FRONT_MATTER.replace("job", "environment: trl\njob")))
+    site.write(page=page("Words.\n", FRONT_MATTER.replace("job", "environment: other\njob")))
     run = site.run("docs/page.md")
     assert "docs/page.md:3: " in run.output
-    assert "expected environment to be one of tests, transformers; found 'trl'" in run.output
+    assert f"expected environment to be one of {', '.join(ENVIRONMENTS)}; found 'other'" in run.output
     assert run.status == 1
 
 

@@ -1,0 +1,115 @@
+"""Faults planted in what a page shows of TRL: its configurations, command lines and rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.environments import ENVIRONMENTS, NotInstalled
+from tests.harness.conftest import line_of
+
+CONFIG = """\
+model_name_or_path: model
+datasets:
+  - path: json
+    data_files: sft.jsonl
+output_dir: trained
+max_steps: 2
+bf16: true
+"""
+TEXT = f"""\
+---
+environment: trl
+---
+
+# A page
+
+```{{code-block}} yaml
+:file: sft.yaml
+:consumer: trl sft
+
+{CONFIG}```
+
+```{{code-block}} console
+:consumer: trl
+
+$ trl sft --config sft.yaml --max_steps 3 \\
+    --learning_rate 1e-4 --num_processes 8
+```
+
+```{{code-block}} jsonl
+:consumer: TRL sft row
+
+{{"messages": [{{"role": "user", "content": "1+1"}}, {{"role": "assistant", "content": "2"}}]}}
+```
+
+```{{code-block}} jsonl
+:consumer: TRL preference row
+
+{{"prompt": [{{"role": "user", "content": "1+1"}}], "chosen": [{{"role": "assistant", "content": "2"}}], \
+"rejected": [{{"role": "assistant", "content": "3"}}]}}
+```
+
+```python
+print(len(open("sft.yaml").readlines()))
+```
+
+```output
+7
+```
+"""
+
+#: What is right, what stands there instead, what is said, and where.
+FAULTS = {
+    "a misspelt key at the top": ("max_steps: 2", "max_step: 2", "did you mean 'max_steps'?", "max_step: 2"),
+    "a misspelt key below": ("data_files:", "data_file:", "did you mean 'data_files'?", "data_file:"),
+    "a value of another type": ("max_steps: 2", "max_steps: two", "'max_steps': Input should be", "max_steps: two"),
+    "a share of a step": ("max_steps: 2", "max_steps: 2.5", "'max_steps': Input should be", "max_steps: 2.5"),
+    "a value that is none of the known": (
+        "bf16: true", "lr_scheduler_type: cosin", "trl sft: ", "lr_scheduler_type",
+    ),
+    "a misspelt flag": ("--learning_rate", "--lerning_rate", "did you mean '--learning_rate'?", "--lerning_rate"),
+    "a flag that is cut short": ("--max_steps", "--max_step ", "did you mean '--max_steps'?", "--max_step "),
+    "a flag's value of another type": ("--max_steps 3", "--max_steps three", "invalid int value: 'three'", "three"),
+    "another command": ("$ trl sft", "$ trl stf", "did you mean 'sft'?", "$ trl stf"),
+    "a row without a field": ('"chosen":', '"choosen":', "did you mean 'choosen'?", "choosen"),
+    "a row of other messages": ('"messages": [{"role"', '"messages": [{"from"', "no conversation", '{"from"'),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """TRL's environment: skipped where it is not installed, and a fault in CI."""
+    try:
+        ENVIRONMENTS["trl"].require()
+    except NotInstalled as missing:
+        pytest.skip(str(missing))
+
+
+def test_what_is_right_passes(judge):
+    failure = judge(TEXT)
+    assert failure is None, failure.message
+    verdicts = [record["verdict"] for record in judge.records]
+    assert verdicts == ["validated"] * 4 + ["executed"] * 2
+
+
+@pytest.mark.parametrize(("right", "wrong", "said", "place"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_named_with_its_line_and_the_nearest_name(judge, right, wrong, said, place):
+    text = TEXT.replace(right, wrong)
+    assert text != TEXT
+    failure = judge(text)
+    assert failure is not None, "the page passed"
+    assert said in failure.message
+    assert failure.line == line_of(text, place), failure.message
+
+
+def test_a_command_line_is_judged_before_it_runs(judge):
+    text = TEXT.split("```{code-block} console")[0] + "```console\n$ trl sft --config sft.yaml --max_step 3\n```\n"
+    failure = judge(text)
+    assert "did you mean '--max_steps'?" in failure.message
+    assert failure.line == line_of(text, "--max_step 3")
+
+
+def test_a_program_that_nothing_parses_is_named(judge):
+    failure = judge(TEXT.replace(":consumer: trl\n", ":consumer: tlr\n"))
+    assert "no program 'tlr'" in failure.message
+    assert "did you mean 'trl'?" in failure.message
