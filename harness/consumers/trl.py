@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import importlib
 import io
+import itertools
 import json
 import re
 import shlex
@@ -61,7 +62,7 @@ def command_line(text: str) -> list[Problem]:
     if unknown := [flag for flag in given if flag not in flags]:
         where = [number for number, row in enumerate(text.split("\n"), 1) if unknown[0] in row]
         return [Problem((where or [1])[0], f"`trl {command}` has no flag {unknown[0]}: {nearest(unknown[0], flags)}")]
-    for flag, value in zip(arguments, arguments[1:], strict=False):
+    for flag, value in itertools.pairwise(arguments):
         if flag == "--config" and (found := config(Path(value).read_text(encoding="utf-8"), command)):
             return [Problem(1, f"{value}:{each.line}: {each.message}") for each in found]
     said = _said(lambda: parser.parse_args_and_config([*arguments, *ON_CPU], return_remaining_strings=True))
