@@ -99,7 +99,7 @@ WORKFLOWS = {
 # Lock: the oldest Python that it is compiled for.
 LOCKS = {
     "docs": "3.11",
-    **{each.reader: each.reader_compiled_for for each in ENVIRONMENTS.values()},
+    **{each.reader: each.reader_compiled_for or each.compiled_for for each in ENVIRONMENTS.values()},
     **{each.name: each.compiled_for for each in ENVIRONMENTS.values()},
     "tool": TOOL_PYTHONS[0],
     "verbatim": PYTHON,
@@ -523,17 +523,13 @@ def compile_lock(session: nox.Session, name: str) -> None:
     path.parent.mkdir(exist_ok=True)
     constraint = ["--constraint", str(lock_path(CONSTRAINTS[name]))] if name in CONSTRAINTS else []
     sources = [str(TOOL / "pyproject.toml")] if name in WITH_TOOL else []
-    left_out = Path(session.create_tmp(), "left-out.txt")
-    # Overridden by a requirement that holds nowhere, a distribution is left out with all that only it needs.
-    left_out.write_text(
-        "".join(f"{each} ; python_version < '3'\n" for each in UNLOCKED.get(name, ())), encoding="utf-8"
-    )
+    left_out = leave_out(session, UNLOCKED[name]) if name in UNLOCKED else []
     session.run(
         "uv", "pip", "compile", "--quiet", *COMPILE_OPTIONS, *sources,
         "--group", name,
         "--python-version", LOCKS[name],
         *constraint,
-        "--overrides", str(left_out),
+        *left_out,
         "--output-file", str(path),
         *session.posargs,
         env=NOTHING_LOCAL,
@@ -544,6 +540,14 @@ def compile_lock(session: nox.Session, name: str) -> None:
             path.unlink()
             session.error(f"{path}:{number}: expected a release with hashes, found {line.strip()!r}")
     path.write_text(f"{lock_header(name)}\n{text}", encoding="utf-8")
+
+
+def leave_out(session: nox.Session, requirements: tuple[str, ...]) -> list[str]:
+    """Return the options that keep distributions out of a lock, with all that only they need."""
+    path = Path(session.create_tmp(), "left-out.txt")
+    # Each is overridden by a requirement that holds nowhere.
+    path.write_text("".join(f"{each} ; python_version < '3'\n" for each in requirements), encoding="utf-8")
+    return ["--overrides", str(path)]
 
 
 def lock_header(name: str) -> str:

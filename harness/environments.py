@@ -79,7 +79,7 @@ class Environment:
     describes: tuple[str, ...]
     compiled_for: str
     reader: str
-    reader_compiled_for: str
+    reader_compiled_for: str = ""
     unlocked: tuple[str, ...] = ()
     tool: bool = False
 
@@ -169,7 +169,7 @@ def read(pyproject: Path) -> dict[str, Environment]:
             describes=tuple(row["describes"]),
             compiled_for=row.get("compiled-for", row["python"]),
             reader=row.get("reader", name),
-            reader_compiled_for=row.get("reader-compiled-for", row.get("compiled-for", row["python"])),
+            reader_compiled_for=row.get("reader-compiled-for", ""),
             unlocked=tuple(row.get("unlocked", ())),
             tool=row.get("tool", False),
         )

@@ -210,7 +210,29 @@ def test_a_lock_is_current_until_its_group_changes(
     assert [name for name in noxfile.LOCKS if not noxfile.is_current(name)] == []
     groups = noxfile.PYPROJECT["dependency-groups"]
     monkeypatch.setitem(groups, "docs", [*groups["docs"], "alabaster"])
-    assert [name for name in noxfile.LOCKS if not noxfile.is_current(name)] == ["docs", "tests", "verbatim"]
+    readers = [
+        each.reader for each in noxfile.OTHERS if each.reader != each.name
+    ]  # they include the group of the tests
+    changed = {name for name in noxfile.LOCKS if not noxfile.is_current(name)}
+    assert changed == {"docs", "tests", "verbatim", *readers}
+
+
+def test_a_build_for_cpus_stays_out_of_the_lock_and_what_it_needs_is_in(noxfile: ModuleType) -> None:
+    for name in noxfile.UNLOCKED:
+        names = {entry.partition("==")[0] for entry in lock_entries(name)}
+        assert not [each for each in names if each.startswith(("torch", "nvidia-", "triton"))], name
+        assert {"filelock", "fsspec", "jinja2", "networkx", "setuptools", "sympy"} <= names
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a folder of pip's", "none"])
+def test_a_build_for_cpus_is_found(noxfile: ModuleType, tmp_path: Path, monkeypatch, there: bool) -> None:
+    said = f"global.find-links='{tmp_path}'\n:env:.timeout='9'\n"
+    monkeypatch.setattr(noxfile.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=said))
+    if there:
+        (tmp_path / "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl").touch()
+    folder = ["--no-index", "--find-links", str(tmp_path)]
+    assert noxfile.cpu_build("torch==2.13.0") == (folder if there else ["--torch-backend", "cpu"])
+    assert noxfile.cpu_build("torch==2.12.0") == ["--torch-backend", "cpu"]
 
 
 def test_a_missing_lock_is_not_current(project: Path, noxfile: ModuleType) -> None:

@@ -396,34 +396,40 @@ def test_an_environment_is_one_line(tmp_path):
     (tmp_path / "pyproject.toml").write_text(
         "[tool.environments]\n"
         'tests = { python = "3.13", compiled-for = "3.13.14", describes = ["nemo-gym"] }\n'
-        'trl = { python = "3.13", describes = ["trl", "torch"] }\n',
+        'other = { python = "3.13", describes = ["trl", "torch"] }\n'
+        'more = { python = "3.11", describes = [], unlocked = ["torch==2.13.0"], tool = true, reader = "beside" }\n',
         encoding="utf-8",
     )
     found = environments.read(tmp_path / "pyproject.toml")
     assert found["tests"].compiled_for == "3.13.14"
-    assert (found["trl"].python, found["trl"].compiled_for, found["trl"].describes) == (
+    assert (found["other"].python, found["other"].compiled_for, found["other"].describes) == (
         "3.13",
         "3.13",
         ("trl", "torch"),
     )
-    assert found["trl"].lock.name == "trl.txt"
-    assert found["trl"].readers_lock == found["trl"].lock
-    assert "nox -s trl" in found["trl"].missing()
+    assert found["other"].lock.name == "other.txt"
+    assert found["other"].readers_lock == found["other"].lock
+    assert "nox -s other" in found["other"].missing()
+    assert (found["more"].unlocked, found["more"].tool) == (("torch==2.13.0",), True)
+    assert found["more"].readers_lock.name == "beside.txt"
 
 
 def test_every_environment_has_a_lock_and_every_consumer_an_environment():
     assert {consumer.environment for consumer in CONSUMERS.values()} <= set(ENVIRONMENTS)
     for each in ENVIRONMENTS.values():
         pinned = each.lock.read_text(encoding="utf-8")
-        assert all(f"\n{name}==" in pinned for name in each.describes), each.name
+        unlocked = {requirement.partition("==")[0] for requirement in each.unlocked}
+        assert all(f"\n{name}==" in pinned for name in set(each.describes) - unlocked), each.name
 
 
 def test_the_tests_environment_is_this_one():
     tests = ENVIRONMENTS["tests"]
     assert tests.missing() is None
     assert tests.versions()["nemo-gym"] == "0.7.0"
-    with pytest.raises(LookupError, match="expected environment to be one of tests, transformers; found 'verl'"):
-        environments.named("verl")
+    with pytest.raises(
+        LookupError, match=f"expected environment to be one of {', '.join(ENVIRONMENTS)}; found 'other'"
+    ):
+        environments.named("other")
 
 
 def test_a_failure_says_which_page_needs_it(monkeypatch, absent):
