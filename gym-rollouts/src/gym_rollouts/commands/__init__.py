@@ -13,4 +13,5 @@ COMMANDS = {
     "balance": "gym_rollouts.commands.balance",
     "split": "gym_rollouts.commands.split",
     "prepare": "gym_rollouts.commands.prepare",
+    "export": "gym_rollouts.commands.export",
 }

@@ -1,0 +1,144 @@
+"""`gym-rollouts export`: the files of `prepare`, and tasks, as the loader of one training framework takes them.
+
+To add a framework, write a function for each kind of row that it takes, and an entry in `TARGETS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import msgspec
+import typer
+
+from gym_rollouts import options as o
+from gym_rollouts.commands.session import open_session
+from gym_rollouts.errors import Fault, Reject, Unusable
+from gym_rollouts.files import open_sources
+from gym_rollouts.kinds import Row, Unsound, decode, faults, kind_of
+from gym_rollouts.lines import ranges, read
+from gym_rollouts.messages import Template, render
+from gym_rollouts.report import FINE, NOTHING_USABLE, Report
+from gym_rollouts.rollouts import prompt_of
+from gym_rollouts.writing import format_of
+from gym_rollouts.writing.rejects import write_rejects
+
+#: Makes a row of a framework of one that `faults` passes; it raises `Unusable` where it cannot.
+Convert = Callable[[Row], Row]
+
+
+def trl_sft(row: Row) -> Row:
+    """A conversation for TRL's SFTTrainer."""
+    return {"messages": row["messages"]} | _tools(row)
+
+
+def trl_preference(row: Row) -> Row:
+    """A pair for TRL's DPOTrainer: a prompt and its two continuations, all lists of messages."""
+    return {name: row[name] for name in ("prompt", "chosen", "rejected")} | _tools(row)
+
+
+def trl_rl(row: Row) -> Row:
+    """A prompt for TRL's GRPOTrainer. `task` is the whole task, which a reward function hands to the verifier.
+
+    It is text: the columns of a dataset have one type each, and the fields of tasks differ by environment.
+    """
+    return {"prompt": _prompt(row), "task": json.dumps(row, ensure_ascii=False)}
+
+
+def _tools(row: Row) -> Row:
+    """The tools as text, which TRL reads, and only where there are some: parameters of two tools are of no one type."""
+    return {"tools": json.dumps(row["tools"], ensure_ascii=False)} if row.get("tools") else {}
+
+
+def _prompt(row: Row) -> list[dict[str, Any]]:
+    """The prompt of a task as chat messages."""
+    params = row["responses_create_params"]
+    prompt = prompt_of(msgspec.json.encode(params["input"]), params.get("instructions"))
+    messages: list[dict[str, Any]] = msgspec.to_builtins(render(prompt.messages, Template()))
+    return messages
+
+
+#: For each framework, what it takes: the kind of a row, as `check` tells it, and what makes a row for it.
+TARGETS: dict[str, dict[str, Convert]] = {
+    "trl": {"sft": trl_sft, "preference": trl_preference, "tasks": trl_rl, "rl": trl_rl},
+}
+
+
+def export(
+    rows: Annotated[Path, typer.Argument(help="SFT rows, preference pairs or task rows: .jsonl.", show_default=False)],
+    *,
+    to: Annotated[str, typer.Option("--to", help=f"The framework: {', '.join(TARGETS)}.")],
+    output: Annotated[Path, typer.Option("--output", help="The file to write: .jsonl.")],
+    kind: Annotated[
+        Optional[str], typer.Option("--kind", help="sft, preference, tasks or rl; unset, what the rows tell.")
+    ] = None,
+    rejects: o.Rejects = Path("rejects.jsonl"),
+    spool: o.Spool = None,
+) -> Report:
+    """Write the rows that a framework's loader takes: one for each row that `check` passes.
+
+    Every row that is left out is named with the reason, so that what is written is what the framework loads.
+
+    Examples:
+
+        gym-rollouts export sft.jsonl --to trl --output trl-sft.jsonl
+
+        gym-rollouts export rl.jsonl --to trl --output trl-rl.jsonl
+
+    Raises:
+        Fault: the input is not there, the framework is unknown or takes no such rows, or an output would destroy
+            something.
+    """
+    if to not in TARGETS:
+        raise Fault(f"--to {to}: expected one of {', '.join(TARGETS)}")
+    takes = TARGETS[to]
+    if kind is not None and kind not in takes:
+        raise Fault(f"--kind {kind}: {to} takes {', '.join(takes)}")
+    found: list[Reject] = []
+    kinds = Counter[str]()
+    count = 0
+    with open_session([rows], spool=spool) as session:
+        format_of(output, "--output", [".jsonl"])
+        (place,) = session.outputs.claim(output, "--output")
+        (named,) = session.outputs.claim(rejects, "--rejects")
+        (source,) = open_sources([rows], session.spool)
+        with place.open("wb") as out:
+            for span in ranges([source]):
+                for _, line in read(span, source.start):
+                    count += 1
+                    try:
+                        told, made = _converted(line, kind or next(iter(kinds), None), takes, to)
+                    except Unusable as problem:
+                        found.append(Reject(str(rows), count, problem.step, problem.reason))
+                        continue
+                    kinds[told] += 1
+                    out.write(msgspec.json.encode(made) + b"\n")
+        write_rejects(found, named)
+    written = kinds.total()
+    figures = {"rows": count, "written": written, "rejected": len(found), "kind": next(iter(kinds), None)}
+    said = [f"{count:,} rows: {written:,} written for {to}, {len(found):,} rejected ({rejects})"]
+    said += [f"{reject.file}:{reject.line}: {reject.reason}" for reject in found[:3]]
+    said.append(f"{output}: {written:,} rows" + (f" of the kind {next(iter(kinds))}" if kinds else ""))
+    return Report(figures, said, FINE if written else NOTHING_USABLE)
+
+
+def _converted(line: bytes, kind: str | None, takes: dict[str, Convert], to: str) -> tuple[str, Row]:
+    """The kind of a row, which all rows of a file share, and what the framework gets of it.
+
+    Raises:
+        Unusable: the line is no sound row of that kind, or of none that the framework takes.
+    """
+    try:
+        row = decode(line)
+    except Unsound as problem:
+        raise Unusable("JSON", str(problem)) from None
+    told = kind or kind_of(row)
+    if told not in takes:
+        what = f"a row of the kind {told}" if told else "a row of no known kind"
+        raise Unusable("kind", f"{what}: {to} takes {', '.join(takes)}")
+    if fault := next(faults(told, row), None):
+        raise Unusable("sound", fault)
+    return told, takes[told](row)

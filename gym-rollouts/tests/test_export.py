@@ -1,0 +1,91 @@
+"""Rows as a training framework's loader takes them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from gym_rollouts import Fault, export, prepare
+from gym_rollouts.commands.export import TARGETS
+from sample import call, read, result, rollout, write
+
+OUT = Path("out.jsonl")
+TOOLS = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}]
+TASKS = [
+    {"responses_create_params": {"input": "2 + 2?", "instructions": "Add."}, "expected_answer": "4"},
+    {"responses_create_params": {"input": [{"role": "user", "content": "3?"}]}, "options": [{"A": "3"}]},
+]
+
+
+@pytest.fixture
+def prepared(here: Path) -> Path:
+    """The files of `prepare`: a task with tools, one without."""
+    calls = [call(), result(), *rollout()["response"]["output"]]
+    lines = [
+        rollout(0, 0, 1.0, output=calls, params={"tools": TOOLS}),
+        rollout(0, 1, 0.0, params={"tools": TOOLS}),
+        rollout(1, 0, 1.0, "5", "2 + 3?"),
+        rollout(1, 1, 0.0, "6", "2 + 3?"),
+    ]
+    prepare([write(here / "r.jsonl", lines)], sft=Path("sft.jsonl"), preference=Path("pairs.jsonl"), quiet=True)
+    write(here / "tasks.jsonl", TASKS)
+    return here
+
+
+def test_trl_gets_conversations_with_tools_as_text(prepared: Path) -> None:
+    made = export(Path("sft.jsonl"), to="trl", output=OUT)
+    first, second = read(OUT)
+    assert made.figures == {"rows": 2, "written": 2, "rejected": 0, "kind": "sft"}
+    assert [set(first), set(second)] == [{"messages", "tools"}, {"messages"}]
+    assert json.loads(first["tools"])[0]["function"]["name"] == "f"
+    assert [message["role"] for message in first["messages"]] == ["user", "assistant", "tool", "assistant"]
+
+
+def test_trl_gets_pairs_and_no_other_columns(prepared: Path) -> None:
+    export(Path("pairs.jsonl"), to="trl", output=OUT)
+    assert [set(row) - {"tools"} for row in read(OUT)] == [{"prompt", "chosen", "rejected"}] * 2
+
+
+def test_trl_gets_prompts_with_the_whole_task(prepared: Path) -> None:
+    made = export(Path("tasks.jsonl"), to="trl", output=OUT)
+    rows = read(OUT)
+    assert made.status == 0
+    assert [message["role"] for message in rows[0]["prompt"]] == ["system", "user"]
+    assert rows[1]["prompt"] == [{"role": "user", "content": "3?"}]
+    assert [json.loads(row["task"]) for row in rows] == TASKS
+    write(prepared / "rl.jsonl", [task | {"task_source": "mcqa"} for task in TASKS])
+    assert export(Path("rl.jsonl"), to="trl", output=OUT, kind="rl").figures["written"] == 2
+
+
+def test_what_is_left_out_is_named(prepared: Path) -> None:
+    good = read("sft.jsonl")[1]
+    write(prepared / "mixed.jsonl", [good, "x", good | {"messages": []}, {"prompt": []}])
+    made = export(Path("mixed.jsonl"), to="trl", output=OUT)
+    assert (made.figures["written"], made.figures["rejected"], len(read(OUT))) == (1, 3, 1)
+    assert [reject["line"] for reject in read("rejects.jsonl")] == [2, 3, 4]
+    assert "mixed.jsonl:2: not JSON" in made.lines[1]
+
+
+def test_rows_that_a_framework_does_not_take_are_status_1(prepared: Path) -> None:
+    made = export(Path("r.jsonl"), to="trl", output=OUT)
+    assert made.status == 1
+    assert "a row of the kind rollouts: trl takes sft, preference, tasks, rl" in made.lines[1]
+    write(prepared / "other.jsonl", [{"a": 1}])
+    assert "a row of no known kind" in export(Path("other.jsonl"), to="trl", output=OUT).lines[1]
+
+
+def test_wrong_use_is_a_fault(prepared: Path) -> None:
+    for options, said in (
+        ({"to": "tlr"}, "--to tlr: expected one of trl"),
+        ({"to": "trl", "kind": "pairs"}, "--kind pairs: trl takes sft, preference, tasks, rl"),
+        ({"to": "trl", "output": Path("sft.jsonl")}, "is an input too"),
+        ({"to": "trl", "output": Path("out.csv")}, "must be one of .jsonl"),
+    ):
+        with pytest.raises(Fault, match=said):
+            export(Path("sft.jsonl"), **({"output": OUT} | options))
+    assert not OUT.exists()
+
+
+def test_each_target_names_kinds_that_check_knows() -> None:
+    from gym_rollouts.kinds import KINDS
+
+    assert all(set(takes) <= set(KINDS) for takes in TARGETS.values())
