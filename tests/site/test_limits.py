@@ -27,8 +27,6 @@ STILL_OVER = {
     "training/rollout-collection/index": WIDE,
     "training/rollout-collection/optimize-for-training": PROGRAMS,
     "training/verification/reward-shaping": PROGRAMS,
-    "training/verification/verification-patterns": WIDE,
-    "tutorials/nemo-rl-grpo/index": WIDE,
     "tutorials/offline-training-w-rollouts": PROGRAMS,
 }
 
