@@ -32,6 +32,8 @@ from prose import releases
 from prose.names import FLAG, GENERATED, KINDS, Known, methods, model_attributes, nearest, own_names
 
 DATA = Path(__file__).parent.parent / "docs" / "_data"
+#: The tool, whose messages pages quote too.
+TOOL = Path(__file__).parent.parent / "gym-rollouts" / "src"
 
 #: Roles whose content is a name that Sphinx itself looks up: they say of what a sentence is.
 NAMING_ROLES = ("gym", "setting", "server", "source")
@@ -1075,11 +1077,12 @@ def _hint(near: str | None) -> str:
 
 @cache
 def messages() -> str:
-    """The sources of NeMo Gym's own package, with texts that go on over lines joined; nothing where it is not there."""
+    """The sources of NeMo Gym's package and of the tool, with texts that go on over lines joined."""
+    folders = [TOOL]
     spec = find_spec("nemo_gym")
-    if spec is None or spec.origin is None:
-        return ""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(Path(spec.origin).parent.rglob("*.py")))
+    if spec is not None and spec.origin is not None:
+        folders.append(Path(spec.origin).parent)
+    text = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.rglob("*.py")))
     return " ".join(re.sub(r"""(?<=[^"'])["']\s*\n\s*[rbf]{0,2}["']""", "", text).split())
 
 

@@ -139,7 +139,7 @@ def test_arguments_that_are_no_object_are_named(here: Path, arguments: str) -> N
 def test_a_pair_has_two_unequal_sides(here: Path) -> None:
     write(here / "r.jsonl", [rollout(0, n, float(n), "The answer is B.") for n in range(2)])
     report = prepare([Path("r.jsonl")], preference=Path("p.jsonl"))
-    assert report.figures["preference"] == {"rows": 0, "equal_sides": 1}
+    assert report.figures["preference"] == {"rows": 0, "tasks": 0, "without": [0], "equal_sides": 1}
     rows = [rollout(0, n, float(n), output=[{"type": "reasoning", "content": f"{n}"}, *answer("B")]) for n in range(2)]
     write(here / "r.jsonl", rows)
     assert prepare([Path("r.jsonl")], preference=Path("p.jsonl")).figures["preference"]["rows"] == 1
@@ -252,3 +252,13 @@ def test_many_processes_write_what_one_writes(here: Path, monkeypatch: pytest.Mo
     prepare([Path("r.jsonl")], sft=Path("c.jsonl"), preference=Path("d.jsonl"), workers=2)
     assert Path("a.jsonl").read_bytes() == Path("c.jsonl").read_bytes()
     assert Path("b.jsonl").read_bytes() == Path("d.jsonl").read_bytes()
+
+
+def test_the_tasks_that_gave_nothing_are_named(here: Path) -> None:
+    rows = [rollout(task, attempt, reward, f"{reward} {attempt}") for task, rewards in ((0, (1.0, 0.0)), (1, (0.0, 0.0)), (2, (1.0, 1.0)), (7, (0.0, 0.0)))
+            for attempt, reward in enumerate(rewards)]  # fmt: skip
+    made = prepare([write(here / "r.jsonl", rows)], sft=Path("s.jsonl"), preference=Path("p.jsonl"))
+    assert (made.figures["sft"]["tasks"], made.figures["sft"]["without"]) == (2, [1, 7])
+    assert (made.figures["preference"]["tasks"], made.figures["preference"]["without"]) == (1, [1, 2, 7])
+    assert "s.jsonl: 3 rows from 2 of 4 tasks" in "\n".join(made.lines)
+    assert "none from the tasks 1, 2, 7" in made.lines[-1]

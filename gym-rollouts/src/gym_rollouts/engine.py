@@ -108,7 +108,7 @@ def open_engine(name: EngineName, workers: int | None = None, address: str | Non
     """Open an engine, and close it at the end.
 
     Raises:
-        Fault: an option that this engine cannot honour, or Ray is not there.
+        Fault: an option that this engine cannot honor, or Ray is not there.
     """
     if name == "local" and address:
         raise Fault("--address is for --engine ray: add it, or leave the address out")

@@ -100,7 +100,7 @@ def balance(
             --validation 0.1 --held-out validation.jsonl
 
     Raises:
-        Fault: an input is not there, an output would destroy something, or an option cannot be honoured.
+        Fault: an input is not there, an output would destroy something, or an option cannot be honored.
     """
     weights = weights_of(weight or [])
     _check(profile, measured, validation, held, hard, easy)

@@ -168,7 +168,7 @@ def check(
         gym-rollouts check sft.jsonl --template Qwen3-8B --sound sound.jsonl
 
     Raises:
-        Fault: an input is not there, an output would destroy something, or an option cannot be honoured.
+        Fault: an input is not there, an output would destroy something, or an option cannot be honored.
     """
     version = gym.installed() if nemo_gym else None
     if server:

@@ -68,7 +68,7 @@ def filter(
         gym-rollouts filter rollouts.jsonl --for rl --low 0.1 --high 0.9 --kept kept.jsonl
 
     Raises:
-        Fault: an input is not there, an output would destroy something, or an option cannot be honoured.
+        Fault: an input is not there, an output would destroy something, or an option cannot be honored.
     """
     steps = steps_for(purpose, without or [])
     if not 0 <= low <= high <= 1:

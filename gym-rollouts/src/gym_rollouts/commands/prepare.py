@@ -10,10 +10,10 @@ import typer
 
 from gym_rollouts import options as o
 from gym_rollouts.commands.session import finish, open_session
-from gym_rollouts.decisions import Choices, Outcome, decide
+from gym_rollouts.decisions import Choices, Outcome, State, decide
 from gym_rollouts.decisions.steps import MEASURED
 from gym_rollouts.errors import Fault
-from gym_rollouts.facts import PARTS, Numbers
+from gym_rollouts.facts import PARTS, Bits, Numbers
 from gym_rollouts.files import check_input
 from gym_rollouts.messages import Template
 from gym_rollouts.report import Report
@@ -27,6 +27,8 @@ from gym_rollouts.writing.rejects import write_rejects
 from gym_rollouts.writing.rows import lengths_of, write_rows
 
 Target = Optional[Path]
+#: So many tasks without a row the summary as JSON lists.
+MOST_NAMED = 1000
 
 
 def prepare(
@@ -83,7 +85,7 @@ def prepare(
         gym-rollouts prepare rollouts.jsonl --preference pairs.parquet --rl rl.jsonl --tasks tasks.jsonl
 
     Raises:
-        Fault: an input is not there, an output would destroy something, or an option cannot be honoured.
+        Fault: an input is not there, an output would destroy something, or an option cannot be honored.
     """
     reasoning = None if reasoning_field == "none" else reasoning_field
     template = Template(arguments, developer, reasoning, empty_content)
@@ -123,8 +125,14 @@ def prepare(
                 extra = pair_lengths(table, rows) | {"equal_sides": equal}
             parts = bool((table.column("flags")[rows] & PARTS).any())
             write_rows(table, rows, Layout(kind, template, parts), suffix, places, session.engine, session.spool, quiet)
-            figures[kind] = {"rows": len(rows)} | extra
-            said.append(f"{target}: {len(rows):,} rows{say_lengths(extra)}")
+            without = tasks_without(state, counted, rows[:, 0])
+            from_tasks = figures["tasks"] - len(without)
+            figures[kind] = {"rows": len(rows), "tasks": from_tasks, "without": without[:MOST_NAMED]} | extra
+            said.append(
+                f"{target}: {len(rows):,} rows from {from_tasks:,} of {figures['tasks']:,} tasks{say_lengths(extra)}"
+            )
+            if 0 < len(without) < figures["tasks"]:
+                said.append(f"  none from {say_tasks(without)}")
         if rl_place and tasks:
             file = read_tasks(tasks, session.engine, session.spool)
             useful = useful_tasks(state, counted, margin)
@@ -142,7 +150,7 @@ def _check(
     sft: Path | None, preference: Path | None, rl: Path | None, tasks: Path | None,
     margin: float, min_reward: float, reasoning_field: str,
 ) -> None:  # fmt: skip
-    """See that the options can be honoured together."""
+    """See that the options can be honored together."""
     if not (sft or preference or rl):
         raise Fault("nothing to write: name --sft, --preference or --rl, such as --sft sft.jsonl")
     if rl and not tasks:
@@ -174,6 +182,24 @@ def _tasks(outcome: Outcome, counted: Any, said: list[str]) -> dict[str, Any]:
     return figures
 
 
+def tasks_without(state: State, counted: Bits, rows: Numbers) -> list[int | None]:
+    """The numbers of the tasks that have attempts and none among the rows; None is one that has no number."""
+    attempts = np.flatnonzero(counted)
+    tasks, first = np.unique(state.tasks.task[attempts], return_index=True)
+    missing = ~np.isin(tasks, state.tasks.task[rows])
+    numbers = state.column("task")[attempts[first[missing]]]
+    return [int(number) if number >= 0 else None for number in np.sort(numbers)]
+
+
+def say_tasks(numbers: list[int | None], most: int = 10) -> str:
+    """Tasks by their numbers, the first of them if they are many."""
+    known = [str(number) for number in numbers if number is not None][:most]
+    if not known:
+        return f"{len(numbers):,} tasks without a number"
+    more = len(numbers) - len(known)
+    return f"the tasks {', '.join(known)}" + (f" and {more:,} more" if more else "")
+
+
 def pair_lengths(table: Table, rows: Numbers) -> dict[str, Any]:
     """How the lengths of the two sides of pairs compare: a bias that a model would learn."""
     if not len(rows):
@@ -200,4 +226,4 @@ def say_lengths(figures: dict[str, Any]) -> str:
     lengths = figures.get("characters")
     if not lengths:
         return ""
-    return f" of {lengths['median']:,} characters in the middle, {lengths['longest']:,} at the most"
+    return f"; {lengths['median']:,} characters in the middle, {lengths['longest']:,} at the most"

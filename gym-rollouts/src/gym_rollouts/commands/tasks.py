@@ -83,7 +83,7 @@ def tasks(
 
     Raises:
         Fault: an input is not there or of no known format, an output would destroy something, or an option cannot be
-            honoured.
+            honored.
     """
     fields = tuple(_pair(each) for each in mapped or ())
     version = gym.installed() if nemo_gym else None
