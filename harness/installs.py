@@ -39,6 +39,12 @@ def own() -> tuple[str, str]:
     return canonicalize_name(project["name"]), project["version"]
 
 
+def own_wheel() -> str:
+    """The name of the file of the project's own package."""
+    name, version = own()
+    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+
+
 def is_install(command: str) -> bool:
     """Whether a command makes or fills a Python environment."""
     return bool(_INSTALLERS.match(command) or _ENVIRONMENTS.match(command) or _INTO_ENVIRONMENT.match(command))
@@ -87,7 +93,7 @@ def check_install(command: str, line: int, environment: Environment, folder: Pat
         if canonicalize_name(requirement.name) != name:
             version = locked(environment.readers_lock).get(canonicalize_name(requirement.name))
         elif not _WHEEL.fullmatch(word):
-            wheel = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+            wheel = own_wheel()
             raise Failure(
                 f"`{word}`: no package index has our {name}. Link its file, {{download}}`the wheel "
                 f"</downloads/{wheel}>`, and install that: `uv pip install ./{wheel}`",

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness.environments import Environment
+from harness.installs import own, own_wheel
 
 #: What each Python of a page runs as it starts, because of the file of this name among its packages.
 HIDING = Path(__file__).with_name("hiding.py")
@@ -168,9 +169,16 @@ class Reader:
                 name = min(brought)
                 return (
                     f"The reader of this page has no {module or program} here: {self._begins_with} does not bring "
-                    f"{name}. Put `$ uv pip install {name}` above this, in a console block."
+                    f"{name}. Put {_installing(name)} above this, in a console block."
                 )
         return ""
+
+
+def _installing(name: str) -> str:
+    """How a page has its reader install a distribution."""
+    if name != own()[0]:
+        return f"`$ uv pip install {name}`"
+    return f"a {{download}} link to its wheel, /downloads/{own_wheel()}, and `$ uv pip install ./{own_wheel()}`"
 
 
 def outside(environment: Mapping[str, str]) -> dict[str, str]:

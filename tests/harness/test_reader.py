@@ -142,6 +142,8 @@ def test_the_project_s_own_package_is_there_when_its_wheel_is_installed(judge, r
     install = f"```console\n$ uv pip install ./{wheel.name}\n```\n\n"
     shutil.copy2(wheel, runner.docs)
     for body in (f"```console\n$ {name} --version\n{name} {version}\n```\n", "```python\nimport gym_rollouts\n```\n"):
-        assert "The reader of this page has no " in judge(link + body).message
+        message = judge(link + body).message
+        assert "The reader of this page has no " in message
+        assert f"`$ uv pip install ./{wheel.name}` above this" in message
         failure = judge(link + install + body)
         assert failure is None, failure.message

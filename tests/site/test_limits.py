@@ -18,10 +18,6 @@ WIDE = "its code was written before it had a width"
 STILL_OVER = {
     "agents/debugging-agent-behaviors": PROGRAMS,
     "environments/custom-resource-servers": PROGRAMS,
-    "training/datasets/format-specification": WIDE,
-    "training/datasets/index": WIDE,
-    "training/datasets/prepare-for-training": PROGRAMS,
-    "training/datasets/validate-format": PROGRAMS,
     "training/rollout-collection/index": WIDE,
     "training/rollout-collection/optimize-for-training": PROGRAMS,
     "training/verification/reward-shaping": PROGRAMS,
