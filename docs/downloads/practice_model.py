@@ -6,7 +6,8 @@ answers from the rows of a dataset, then serve it:
     python practice_model.py script rows.jsonl --output answers.jsonl
     python practice_model.py serve --script answers.jsonl --skill 0.6
 
-and use http://127.0.0.1:8000/v1 wherever a model's address goes, with any API key and any model name.
+and use http://127.0.0.1:8000/v1 wherever a model's address goes, with any API key and any model name. For the running
+example of the site that it comes from, `python practice_model.py example` makes both the tasks and the script.
 
 What it answers depends on the request and on the script, and on nothing else: the messages, the tools,
 `temperature`, `top_p`, the token limit and the seed. A task of the script is recognised by its system and user
@@ -27,12 +28,14 @@ import collections
 import hashlib
 import json
 import math
+import operator
 import random
 import re
 import signal
 import string
 import sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -629,11 +632,49 @@ def spoilt(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": first["name"], "arguments": {**arguments, name: f"{arguments[name]} (not this)"}}, *rest]
 
 
+# --------------------------------------------------------------------------------------- the running example
+
+SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "%": operator.mod}
+
+
+def example_tasks() -> list[dict[str, Any]]:
+    """The tasks of the running example: 40 arithmetic questions, and the five office tasks that ship with NeMo Gym."""
+    rng = random.Random(11)
+    tasks = [arithmetic_task(number, rng) for number in range(40)]
+    spec = find_spec("nemo_gym")
+    if spec is None or spec.origin is None:
+        raise RowError("the example's office tasks ship with NeMo Gym: run this where nemo-gym is installed")
+    shipped = Path(spec.origin).parents[1] / "resources_servers/workplace_assistant/data/example.jsonl"
+    office = [row | {"task_source": "workplace_assistant_simple_agent"} for row in read_jsonl(shipped)]
+    return tasks + office
+
+
+def arithmetic_task(number: int, rng: random.Random) -> dict[str, Any]:
+    """A multiple-choice question whose numbers have 1 to 4 digits."""
+    sign, digits = list(SIGNS)[number % 4], 1 + number // 4 % 4
+    low, high = 10 ** (digits - 1) + 1, 10**digits - 1
+    a, b = rng.randint(low, high), rng.randint(low, high)
+    right = SIGNS[sign](a, b)
+    values = [right, *(right + step for step in rng.sample([-10, -2, -1, 1, 2, 10], 3))]
+    rng.shuffle(values)
+    listed = "\n".join(f"{letter}: {value}" for letter, value in zip("ABCD", values, strict=True))
+    question = f"What is {a} {sign} {b}? Give the letter of the right option in \\boxed{{}}.\n{listed}"
+    return {
+        "uuid": f"arithmetic-{number:02}",
+        "responses_create_params": {"input": [{"role": "user", "content": question}]},
+        "options": [{letter: str(value)} for letter, value in zip("ABCD", values, strict=True)],
+        "expected_answer": "ABCD"[values.index(right)],
+        "grading_mode": "strict_single_letter_boxed",
+        "topic": f"{sign} with {digits} digits",
+        "task_source": "mcqa_simple_agent",
+    }
+
+
 # ------------------------------------------------------------------------------------------ the command line
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line: `script` and `serve`."""
+    """The command line: `example`, `script` and `serve`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     server = commands.add_parser("serve", help="serve the model on 127.0.0.1")
@@ -651,6 +692,7 @@ def build_parser() -> argparse.ArgumentParser:
     script.add_argument("--calls", help="the field that holds the expected tool calls")
     script.add_argument("--reasoning", action="store_true", help="let the model reason before it answers")
     script.add_argument("--seed", type=int, default=0, help="of difficulties and logits (default: 0)")
+    commands.add_parser("example", help="write tasks.jsonl and answers.jsonl, the running example of the site")
     return parser
 
 
@@ -658,6 +700,12 @@ def main() -> None:
     """Run the command line; end with a message where a file or a row cannot be used."""
     options = build_parser().parse_args()
     try:
+        if options.command == "example":
+            tasks = Path("tasks.jsonl")
+            tasks.write_text("".join(json.dumps(row) + "\n" for row in example_tasks()))
+            print(f"Wrote {len(read_jsonl(tasks))} tasks to {tasks}")
+            arguments = ["script", str(tasks), "--output", "answers.jsonl", "--reasoning", "--seed", "4"]
+            options = build_parser().parse_args(arguments)
         if options.command == "script":
             rows = make_script(read_jsonl(options.rows), options)
             options.output.write_text("".join(json.dumps(row) + "\n" for row in rows))

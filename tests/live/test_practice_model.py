@@ -257,3 +257,23 @@ def test_a_port_that_is_taken_is_named():
         result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1
     assert f"port {port} cannot be opened" in result.stderr
+
+
+def test_the_running_example_is_the_same_each_time(tmp_path):
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        command = [sys.executable, PRACTICE_MODEL, "example"]
+        run = subprocess.run(command, cwd=tmp_path / name, capture_output=True, text=True, check=True)
+        made.append([(tmp_path / name / each).read_bytes() for each in ("tasks.jsonl", "answers.jsonl")])
+    assert made[0] == made[1]
+    assert run.stdout.startswith("Wrote 45 tasks to tasks.jsonl\n")
+    tasks = [json.loads(line) for line in made[0][0].splitlines()]
+    assert Counter(task["task_source"] for task in tasks) == {
+        "mcqa_simple_agent": 40, "workplace_assistant_simple_agent": 5
+    }  # fmt: skip
+    for task in tasks[:40]:
+        (right,) = (option for option in task["options"] if task["expected_answer"] in option)
+        asked = task["responses_create_params"]["input"][0]["content"].removeprefix("What is ").partition("?")[0]
+        assert eval(asked) == int(right[task["expected_answer"]])
+        assert len({value for option in task["options"] for value in option.values()}) == 4

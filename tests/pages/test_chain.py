@@ -16,6 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 #: The pages in the order in which the section leads through them.
 PAGES = [
+    "get-started/running-example",
     "training/rollout-collection/index",
     "training/rollout-collection/optimize-for-training",
     "training/rollout-collection/sampling-strategies",

@@ -18,7 +18,6 @@ WIDE = "its code was written before it had a width"
 STILL_OVER = {
     "agents/debugging-agent-behaviors": PROGRAMS,
     "environments/custom-resource-servers": PROGRAMS,
-    "training/rollout-collection/index": WIDE,
     "training/rollout-collection/optimize-for-training": PROGRAMS,
     "training/verification/reward-shaping": PROGRAMS,
     "tutorials/offline-training-w-rollouts": PROGRAMS,
