@@ -94,7 +94,10 @@ def _says(kind: str, row: Row, server: str | None, own: frozenset[str]) -> str |
     if kind == "rollouts":
         BaseVerifyResponse.model_validate(row)
     if server and kind in ("tasks", "rl", "inputs") and (schema := schema_of(server)) is not None:
-        columns, _ = normalize_task_fields({name: row[name] for name in row.keys() - own if name[:4] != "_ng_"})
+        # `gym dataset render` leaves the name of the template.
+        columns, _ = normalize_task_fields(
+            {name: row[name] for name in row.keys() - own - {"prompt_config_used"} if name[:4] != "_ng_"}
+        )
         task = schema.validate_python(columns)
         if unknown := getattr(task, "__pydantic_extra__", None):
             return f"{', '.join(sorted(unknown))}: not in the schema of {server}"
