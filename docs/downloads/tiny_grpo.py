@@ -240,7 +240,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="use only the first tasks of the file")
     parser.add_argument("--steps", type=int, default=20, help="updates of the policy (default: %(default)s)")
     parser.add_argument("--group", type=int, default=8, help="attempts at each task in a step (default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=4.0, help="learning rate (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=1.5, help="learning rate (default: %(default)s)")
     parser.add_argument(
         "--seed", type=int, default=0, help="of the answers that the policy draws (default: %(default)s)"
     )
