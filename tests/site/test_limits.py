@@ -18,7 +18,6 @@ WIDE = "its code was written before it had a width"
 STILL_OVER = {
     "training/rollout-collection/optimize-for-training": PROGRAMS,
     "training/verification/reward-shaping": PROGRAMS,
-    "tutorials/offline-training-w-rollouts": PROGRAMS,
 }
 
 COMMAND = "```console\n$ true\nok\n```\n"
