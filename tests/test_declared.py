@@ -31,7 +31,8 @@ PARTS = {
 }
 
 #: What runs in an environment of its own although it lies among the programs of another group.
-ELSEWHERE = {"tests": {"transformers": "the consumers of its environment, whose group has it"}}
+ITS_GROUP = "the consumers of its environment, whose group has it"
+ELSEWHERE = {"tests": dict.fromkeys(("accelerate", "torch", "transformers", "trl"), ITS_GROUP)}
 
 
 def programs(patterns: Iterable[str]) -> set[Path]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def imports(source: str) -> dict[str, int]:
     return found
 
 
+def moved(page: Page) -> Iterator[tuple[Path, Path]]:
+    """The Python files that the commands of a page move or copy: from where, and to where."""
+    for block in page.blocks:
+        if block.language == "console" and "shown" not in block.options:
+            for command in commands_of(block):
+                if found := re.fullmatch(r"(?:mv|cp) (\S+\.py) (\S+\.py)", command.text.strip()):
+                    yield Path(found[1]), Path(found[2])
+
+
 def own_modules(page: Page) -> dict[str, str]:
     """The modules in the reader's folder, with their source: files of the page, and of those whose files it starts from.
 
@@ -42,6 +52,8 @@ def own_modules(page: Page) -> dict[str, str]:
     for each in reversed((page, *upstream(page))):
         files |= {Path(name): block.source for block in each.blocks if (name := block.option("file"))}
         files |= {Path(path.name): path.read_text(encoding="utf-8") for path in each.downloads if path.suffix == ".py"}
+        for old, new in moved(each):
+            files[new] = files.get(old, "")
     modules: dict[str, str] = {}
     for file, source in files.items():
         if file.suffix == ".py":
