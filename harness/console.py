@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from harness.blocks import Block
 from harness.verdict import Failure
 
-PROMPT, CONTINUED = "$ ", "> "
+PROMPT = "$ "
+
+#: What stands before a continued line: an editor takes away the space behind it where the line is empty.
+CONTINUED = re.compile(r">(?: |$)")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def commands_of(block: Block) -> list[Command]:
     """The commands of a console block: lines after ``$ ``, with their continuations and here-documents.
 
     Raises:
-        Failure: text before the first prompt.
+        Failure: text before the first prompt; a here-document without its end.
     """
     commands: list[Command] = []
     lines = block.source.removesuffix("\n").split("\n") if block.source else []  # no other character ends a line
@@ -45,8 +48,8 @@ def commands_of(block: Block) -> list[Command]:
             raise Failure("a console block starts each command with `$ `", block.source_line + at)
         start, words = at, [lines[at].removeprefix(PROMPT)]
         at += 1
-        while at < len(lines) and (words[-1].endswith("\\") or (lines[at].startswith(CONTINUED) and _goes_on(words))):
-            words.append(lines[at].removeprefix(CONTINUED))
+        while at < len(lines) and (words[-1].endswith("\\") or (CONTINUED.match(lines[at]) and _goes_on(words))):
+            words.append(CONTINUED.sub("", lines[at], count=1))
             at += 1
         more = _closes(words, lines, at)
         words += lines[at:more]
@@ -55,6 +58,9 @@ def commands_of(block: Block) -> list[Command]:
             if end in words:  # each of its lines has a prompt
                 continue
             after = _after(lines, at, end, tabs)
+            if after == at and "here-document" in (_complaint(words) or ""):
+                message = f"the here-document has no end: expected a line with `{end}` and nothing else"
+                raise Failure(message, block.source_line + start)
             words += lines[at:after]
             at = after
         output_start = at
@@ -86,12 +92,17 @@ def _closes(words: list[str], lines: list[str], at: int) -> int:
 
 def _goes_on(words: list[str]) -> bool:
     """Whether bash would ask for more of a command: ``> `` is its prompt then, and output otherwise, as of ``diff``."""
+    said = _complaint(words)
+    return said is None or any(each in said for each in ("unexpected end of file", "unexpected EOF", "here-document"))
+
+
+def _complaint(words: list[str]) -> str | None:
+    """What bash says of a command that it reads and does not run; None where there is no bash."""
     bash = shutil.which("bash")
     if bash is None:
-        return True
+        return None
     asked = [bash, "--norc", "-n", "-c", "\n".join(words)]
-    said = subprocess.run(asked, capture_output=True, text=True, check=False, env={"LC_ALL": "C"}).stderr
-    return any(words in said for words in ("unexpected end of file", "unexpected EOF", "here-document"))
+    return subprocess.run(asked, capture_output=True, text=True, check=False, env={"LC_ALL": "C"}).stderr
 
 
 def _ends(words: list[str]) -> Iterator[tuple[str, bool]]:

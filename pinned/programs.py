@@ -1,4 +1,4 @@
-"""Write what other programs have that pages name: commands, flags and variables, from the installed programs.
+"""Write what other programs have that pages name: commands, flags, variables and words, from the installed programs.
 
     python -m pinned.programs            write docs/_data/programs.json
     python -m pinned.programs --check    fail where what is installed is not what the file says
@@ -10,23 +10,27 @@ the version that its documentation is of.
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from harness.environments import DEFAULT, ENVIRONMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS_FILE = ROOT / "docs" / "_data" / "programs.json"
 
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 _COMMAND = re.compile(r"^  ([a-z][\w-]*)  ", re.MULTILINE)
+_KEY = re.compile(r"[A-Za-z_][\w./-]{2,60}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Program:
         click: ``module:name`` of its group of commands, or of a function that gives it, where it is made with click.
         help: what follows its name and a command's to print what the command takes.
         variables: the module whose sources hold the variables that it reads, and how they begin.
+        environment: the environment in which it is installed.
+        sources: patterns of the files there, beside the distributions, whose words are its names: identifiers, and
+            strings that could be a key.
+        scripts: its commands, where words are all that is known of them.
     """
 
     title: str
@@ -46,6 +54,9 @@ class Program:
     click: str = ""
     help: tuple[str, ...] = ("--help",)
     variables: tuple[str, str] = ("", "")
+    environment: str = DEFAULT
+    sources: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
 
 
 #: The programs, by the word that starts their commands.
@@ -55,26 +66,86 @@ PROGRAMS = {
     "pytest": Program("pytest", "pytest"),
     "nox": Program("nox", "nox"),
     "gym-rollouts": Program("gym-rollouts", "gym-rollouts", click="gym_rollouts.cli:group"),
+    "trl": Program(
+        "TRL",
+        "trl",
+        environment="trl",
+        sources=("trl/**/*.py", "transformers/training_args.py"),
+        scripts=("trl sft", "trl dpo", "trl grpo"),
+    ),
+    "accelerate": Program(
+        "Accelerate",
+        "accelerate",
+        environment="trl",
+        sources=("accelerate/commands/launch.py",),
+        scripts=("accelerate launch",),
+    ),
+    "transformers": Program("transformers", "transformers", environment="trl"),
+    "torch": Program("torch", "torch", environment="trl"),
 }
 
 
 def gather(name: str, program: Program) -> dict[str, Any]:
     """The version, commands and variables of a program."""
-    commands = dict(_from_click(name, program.click)) if program.click else dict(_from_help(name, program))
-    return {
+    if program.click:
+        commands = dict(_from_click(name, program.click))
+    elif program.environment == DEFAULT:
+        commands = dict(_from_help(name, program))
+    else:
+        commands = {command: [] for command in program.scripts}
+    found = {
         "title": program.title,
         "package": program.package,
         "version": _version(name, program),
         "commands": {command: sorted(set(flags)) for command, flags in sorted(commands.items())},
         "environment": sorted(_variables(name, program)),
     }
+    if program.sources:
+        found |= {"runs_in": program.environment, "names": sorted(words(_sources(program)))}
+    return found
+
+
+def words(files: Iterable[Path]) -> set[str]:
+    """What files of Python name: classes, functions, parameters, attributes, fields, and strings like a key."""
+    found: set[str] = set()
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.ClassDef(name=word) | ast.FunctionDef(name=word) | ast.AsyncFunctionDef(name=word):
+                    found.add(word)
+                case ast.arg(arg=word) | ast.keyword(arg=str(word)) | ast.Attribute(attr=word):
+                    found.add(word)
+                case ast.AnnAssign(target=ast.Name(id=word)):
+                    found.add(word)
+                case ast.Constant(value=str(word)) if _KEY.fullmatch(word):
+                    found.add(word)
+    return found
+
+
+def _sources(program: Program) -> Iterator[Path]:
+    for folder in _site_packages(program.environment):
+        for pattern in program.sources:
+            yield from folder.glob(pattern)
+
+
+def _site_packages(environment: str) -> list[Path]:
+    return sorted(ENVIRONMENTS[environment].prefix.glob("lib/python*/site-packages"))
+
+
+def installed(program: Program) -> str | None:
+    """The version in which a program's distribution is installed where it belongs; None where it is not."""
+    if program.environment == DEFAULT:
+        found = metadata.distributions(name=program.package)
+    else:
+        found = metadata.distributions(
+            name=program.package, path=[str(each) for each in _site_packages(program.environment)]
+        )
+    # A build of its own, such as 2.13.0+cpu, is the same release.
+    return next((each.version.partition("+")[0] for each in found), None)
 
 
 def _version(name: str, program: Program) -> str:
-    try:
-        return metadata.version(program.package)
-    except metadata.PackageNotFoundError:
-        return re.search(r"\d+(\.\d+)+", _said(name, "--version"))[0]
+    return installed(program) or re.search(r"\d+(\.\d+)+", _said(name, "--version"))[0]
 
 
 def _said(*command: str) -> str:
@@ -126,12 +197,14 @@ def _variables(name: str, program: Program) -> set[str]:
 def out_of_date(found: dict[str, Any]) -> Iterator[str]:
     """Each program that is installed in another version than the file is of, or has other commands."""
     for name, each in found.items():
-        try:
-            installed = metadata.version(each["package"])
-        except metadata.PackageNotFoundError:  # uv, which brings the tests' environment about
+        if name not in PROGRAMS:
+            yield f"{name}: the file has it, and `pinned.programs.PROGRAMS` has not"
             continue
-        if installed != each["version"]:
-            yield f"{name}: the names are of {each['version']}, installed is {installed}"
+        found_version = installed(PROGRAMS[name])
+        if found_version is None:  # uv, which brings the tests' environment about; an environment that is not installed
+            continue
+        if found_version != each["version"]:
+            yield f"{name}: the names are of {each['version']}, installed is {found_version}"
         elif PROGRAMS[name].click and gather(name, PROGRAMS[name])["commands"] != each["commands"]:
             yield f"{name}: its commands or their flags are others now"
 
@@ -149,7 +222,8 @@ def main(arguments: list[str] | None = None) -> int:
     before = json.loads(PROGRAMS_FILE.read_text(encoding="utf-8")) if PROGRAMS_FILE.is_file() else {}
     found = {}
     for name, program in PROGRAMS.items():
-        if program.click or shutil.which(name) or name not in before:
+        there = installed(program) if program.environment != DEFAULT else program.click or shutil.which(name)
+        if there or name not in before:
             found[name] = gather(name, program)
         else:
             print(f"{name} is not installed: its names stay those of {before[name]['version']}")

@@ -29,7 +29,7 @@ from harness.blocks import _DIRECTIVE, DIRECTIVES, PROSE, _AnyDirective, _markdo
 from harness.pages import Page
 from harness.verdict import Failure
 from prose import releases
-from prose.names import FLAG, GENERATED, KINDS, Known, methods, model_attributes, nearest, own_names
+from prose.names import FLAG, GENERATED, KINDS, Known, Program, methods, model_attributes, nearest, own_names
 
 DATA = Path(__file__).parent.parent / "docs" / "_data"
 #: The tool, whose messages pages quote too.
@@ -920,12 +920,24 @@ class _Look:
 
     def _is_program_word(self, word: str) -> bool:
         return any(
-            word in (program.name, program.title) or word in program.names or word in program.commands
+            word in (program.name, program.title)
+            or word in program.commands
+            or (word in program.names and self._is_about(program))
             for program in self.known.programs.values()
+        )
+
+    def _is_about(self, program: Program) -> bool:
+        """Whether the names of a program count on this page: those of a framework do where the page is about it."""
+        if not program.runs_in:
+            return True
+        return program.runs_in == self.page.front_matter.get("environment") or bool(
+            re.search(rf"(?<![\w-]){re.escape(program.title)}(?![\w-])", self.page.text)
         )
 
     def _near_key(self, word: str) -> str:
         others = {*self.chain.words, *self.known.keys, *self.known.found["words"]}
+        for program in self.known.programs.values():
+            others |= program.names if self._is_about(program) else set()
         return _hint(nearest(word, self.known.components) or nearest(word, others))
 
     # ------------------------------------------------------------------------------------- plain text

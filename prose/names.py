@@ -62,7 +62,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Program:
-    """Another program: how prose calls it, its version, and its names."""
+    """Another program: how prose calls it, its version, and its names.
+
+    ``runs_in`` is the environment of the pages on it, where it has thousands of names: they count there, and on a page
+    that calls the program by its title.
+    """
 
     name: str
     title: str
@@ -71,6 +75,7 @@ class Program:
     names: frozenset[str]
     environment: frozenset[str]
     says: tuple[str, ...]
+    runs_in: str = ""
 
     def length(self, words: list[str]) -> int:
         """How many of some words are the longest command of the program that they begin with; 0 for none."""
@@ -118,7 +123,7 @@ class Known:
         generated = json.loads((self.data / "programs.json").read_text(encoding="utf-8"))
         written = tomllib.loads((self.data / "programs.toml").read_text(encoding="utf-8"))
         names = [*generated, *(name for name in written if name not in generated)]
-        return {name: _program(name, generated.get(name, {}) | written.get(name, {})) for name in names}
+        return {name: _program(name, generated.get(name, {}), written.get(name, {})) for name in names}
 
     @cached_property
     def by_title(self) -> dict[str, Mapping[str, tuple[str, ...]]]:
@@ -280,7 +285,8 @@ class Known:
         return tuple(path for path in self.symbols if path.startswith(f"{head}."))
 
 
-def _program(name: str, data: Mapping[str, Any]) -> Program:
+def _program(name: str, generated: Mapping[str, Any], written: Mapping[str, Any]) -> Program:
+    data = generated | written
     versions = data["version"] if isinstance(data["version"], list) else [data["version"]]
     commands = {command: tuple(flags) for command, flags in data.get("commands", {}).items()}
     return Program(
@@ -288,9 +294,10 @@ def _program(name: str, data: Mapping[str, Any]) -> Program:
         data.get("title", name),
         tuple(versions),
         commands,
-        frozenset(data.get("names", ())),
+        frozenset([*generated.get("names", ()), *written.get("names", ())]),
         frozenset(data.get("environment", ())),
         tuple(data.get("says", ())),
+        generated.get("runs_in", ""),
     )
 
 

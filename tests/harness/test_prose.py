@@ -216,6 +216,22 @@ def test_the_line_is_that_of_the_name(found, body: str, line: int) -> None:
     assert [at for at, message in found(body) if "num_repeatz" in message] == [line]
 
 
+@pytest.mark.parametrize(
+    ("front", "body", "wrong"),
+    [
+        ("environment: trl\n", "`GRPOTrainer` logs `rewards/margins`", ""),
+        ("environment: trl\n", "`GRPOTrainerr` trains", "`GRPOTrainer`"),
+        ("", "TRL has a `GRPOTrainer`", ""),
+        ("", "There is a `GRPOTrainer`", "GRPOTrainer"),
+    ],
+)
+def test_the_names_of_a_framework_count_on_its_pages(tmp_path: Path, front: str, body: str, wrong: str) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(FRONT.format("").replace("---\n", f"---\n{front}", 1) + body + "\n", encoding="utf-8")
+    faults = Prose(tmp_path).judge(Page(tmp_path, path)).faults
+    assert [wrong in fault.message for fault in faults] == ([True] if wrong else [])
+
+
 def test_an_exception_is_for_its_page_and_name_alone(tmp_path: Path) -> None:
     prose = Prose(tmp_path)
     prose.exceptions_file = tmp_path / "exceptions.toml"

@@ -197,6 +197,13 @@ def test_a_command_may_take_more_than_one_line(judge):
     lines = ["$ cat > rows.txt <<'EOF'", "$ one", "two", "EOF", "$ wc -l \\", "    rows.txt", "2 rows.txt"]
     assert judge(console(*lines)) is None
     assert judge(console("$ for x in a b; do", "> echo $x", "> done", "a", "b")) is None
+    empty = ["$ python - <<'END'", "> print(1)", ">", "> if True:", ">     print(2)", "> END", "1", "2"]
+    assert judge(console(*empty)) is None
+
+
+def test_a_here_document_without_its_end_is_seen(judge):
+    failure = judge(console("$ true", "$ cat <<'END'", "> one", "> ENDE", "one"))
+    assert (failure.line, "a line with `END` and nothing else" in failure.message) == (6, True)
 
 
 HERE = {

@@ -15,5 +15,25 @@ def test_the_programs_are_those_that_are_locked(capsys) -> None:
 
 def test_another_version_of_a_program_is_seen() -> None:
     found = {"pytest": {"package": "pytest", "version": "1.0"}, "none": {"package": "no-such-package", "version": "1"}}
-    (fault,) = programs.out_of_date(found)
+    fault, missing = programs.out_of_date(found)
     assert fault.startswith("pytest: the names are of 1.0")
+    assert missing.startswith("none: ")
+
+
+def test_the_words_of_a_program_are_its_names_and_keys(tmp_path) -> None:
+    source = tmp_path / "made.py"
+    source.write_text(
+        'class Settings:\n    max_steps: int = 1\n\n    def run(self, rows):\n        "No key."\n'
+        '        self.seen = call(logged={"rewards/margins": 1, "two words": 2})\n',
+        encoding="utf-8",
+    )
+    assert programs.words([source]) == {
+        "Settings",
+        "max_steps",
+        "run",
+        "self",
+        "rows",
+        "seen",
+        "logged",
+        "rewards/margins",
+    }
