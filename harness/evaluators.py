@@ -18,7 +18,7 @@ from harness.blocks import Block
 from harness.console import Command, commands_of
 from harness.consumers import CONSUMERS, PROGRAMS, program_of
 from harness.excerpts import excerpt, never_run
-from harness.expected import could_still_match, difference, matches, normalise, says_nothing, too_broad, updated
+from harness.expected import could_still_match, difference, matches, normalize, says_nothing, too_broad, updated
 from harness.installs import check_install, is_install, requirements_of
 from harness.nearest import nearest
 from harness.session import NETWORK_MESSAGE, PageSession
@@ -147,7 +147,7 @@ def run_python(session: PageSession, block: Block, above: Printed | None) -> Ver
     answer = session.python(block, block.source)
     if answer["reached_for"]:
         raise Failure(NETWORK_MESSAGE.format(where=" (" + ", ".join(answer["reached_for"]) + ")"), answer.get("line"))
-    printed = normalise(answer["printed"])
+    printed = normalize(answer["printed"])
     wanted = block.option("fails")
     if "error" in answer:
         if wanted is None or wanted != answer["type"][0]:
@@ -273,7 +273,7 @@ def _run_command(session: PageSession, block: Block, command: Command, wanted: i
     _refuse_failed_parts(result, command.text, command.line)
     if command.output.strip():
         _compare(command.output, result.output, command.output_line, block)
-    elif (printed := normalise(result.output)) and "quiet" not in block.options and not is_install(command.text):
+    elif (printed := normalize(result.output)) and "quiet" not in block.options and not is_install(command.text):
         raise Failure(
             f"`{_short(command.text)}` prints, but nothing stands under it. Put this there (or run the tests with "
             f"--update){NOT_SHOWN}:\n{_indent(_tail(result.output))}",
@@ -389,7 +389,7 @@ def run_bash(session: PageSession, block: Block, above: Printed | None) -> Verdi
     if result.status != int(block.option("fails") or 0):
         raise Failure(f"it exited with {result.status}:\n{_indent(_tail(result.output))}")
     _refuse_failed_parts(result, block.source, block.source_line)
-    printed = _printed(session, block, normalise(result.output))
+    printed = _printed(session, block, normalize(result.output))
     return Verdict(EXECUTED, "ran in the page's shell", printed=printed)
 
 
@@ -472,7 +472,7 @@ def _indent(text: str) -> str:
 
 
 def _tail(text: str, lines: int = 40) -> str:
-    return "\n".join(normalise(text).split("\n")[-lines:])
+    return "\n".join(normalize(text).split("\n")[-lines:])
 
 
 def _short(command: str) -> str:

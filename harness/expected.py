@@ -12,8 +12,8 @@ ELLIPSIS = "..."
 _ERASES = re.compile(r"\r\x1b\[0?K|\x1b\[2K")
 
 
-def normalise(text: str) -> str:
-    """Output as a reader sees it in a terminal: no colour codes, no overwritten progress, no trailing blanks."""
+def normalize(text: str) -> str:
+    """Output as a reader sees it in a terminal: no color codes, no overwritten progress, no trailing blanks."""
     lines = (ANSI.sub("", _ERASES.split(line)[-1]) for line in text.split("\n"))
     lines = (line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines)
     return "\n".join(lines).strip("\n")
@@ -40,7 +40,7 @@ def updated(want: str, got: str) -> str:
     A line of the old text that still matches stays. One that does not becomes the printed line that is most like it.
     Where that leads nowhere it is all of what was printed.
     """
-    old, new = normalise(want).split("\n"), normalise(got).split("\n")
+    old, new = normalize(want).split("\n"), normalize(got).split("\n")
     kept: list[str] = []
     at = 0  # the first printed line that the kept ones do not yet account for
     for number, line in enumerate(old):
@@ -63,7 +63,7 @@ def updated(want: str, got: str) -> str:
     result = "\n".join(kept)
     if matches(result, got) and not says_nothing(result):
         return result
-    return normalise(got)
+    return normalize(got)
 
 
 def matches(want: str, got: str) -> bool:
@@ -72,12 +72,12 @@ def matches(want: str, got: str) -> bool:
     ``...`` alone on a line stands for any number of lines; within a line, for a part of that line.
     """
     pattern = ""
-    for line in normalise(want).split("\n"):
+    for line in normalize(want).split("\n"):
         if line.strip() == ELLIPSIS:
             pattern += r"(?:[^\n]*\n)*?"
         else:
             pattern += r"[^\n]*?".join(map(re.escape, line.split(ELLIPSIS))) + r"\n"
-    return re.fullmatch(pattern, normalise(got) + "\n") is not None
+    return re.fullmatch(pattern, normalize(got) + "\n") is not None
 
 
 def could_still_match(want: str, got: str) -> bool:
@@ -87,6 +87,6 @@ def could_still_match(want: str, got: str) -> bool:
 
 def difference(want: str, got: str) -> str:
     """A diff of the expected and the printed text, for a failure's message."""
-    want_lines, got_lines = normalise(want).split("\n"), normalise(got).split("\n")
+    want_lines, got_lines = normalize(want).split("\n"), normalize(got).split("\n")
     rows = difflib.unified_diff(want_lines, got_lines, "the page says", "it printed", lineterm="", n=2)
     return "\n".join("    " + row for row in list(rows)[:60])

@@ -131,7 +131,7 @@ class Page:
 
 @lru_cache(maxsize=256)
 def _found(text: str) -> tuple[Block, ...]:
-    """The blocks of a page: for its own judgement, and for that of the pages that build on it or link to it."""
+    """The blocks of a page: for its own judgment, and for that of the pages that build on it or link to it."""
     return tuple(find(text))
 
 

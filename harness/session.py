@@ -26,7 +26,7 @@ from harness.blocks import Block
 from harness.consumers import CONSUMERS, Consumer
 from harness.consumers.command_line import NOTES
 from harness.environments import DEFAULT, ENVIRONMENTS, Environment, named
-from harness.expected import normalise
+from harness.expected import normalize
 from harness.live import QUIET_ENV, Zygote
 from harness.pages import Page
 from harness.reader import Reader
@@ -352,7 +352,7 @@ class PageSession:
                 f"with `:terminal:`, or end it, as with `kill %1`:\n    {jobs}",
                 self._line_of_background(),
             )
-        if self._shell and (late := normalise(self._shell.late)):
+        if self._shell and (late := normalize(self._shell.late)):
             rows = "\n".join("    " + row for row in late.split("\n")[:20])
             raise Failure(
                 "what runs in the background of the reader's shell prints between the commands, and no reader sees it "
@@ -382,7 +382,7 @@ class PageSession:
         """
         begins = "Traceback (most recent call last)"
         for terminal in self.terminals:
-            found = normalise(terminal.output)
+            found = normalize(terminal.output)
             if not terminal.quiet and begins in found and begins not in terminal.shown:
                 rows = "\n".join("    " + row for row in found[found.index(begins) :].split("\n")[:40])
                 raise Failure(

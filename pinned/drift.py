@@ -210,7 +210,7 @@ class Report:
     def text(self) -> str:
         """The whole report."""
         sections = {
-            "Behaviour": self.behaviour(),
+            "Behavior": self.behavior(),
             "Commands": self.commands(),
             "Flags": self.flags(),
             "Settings": self.settings(),
@@ -233,7 +233,7 @@ class Report:
         if cells := [[cell.replace("\n", " ") for cell in row] for row in rows]:
             yield from table(head, cells)
 
-    def behaviour(self) -> Iterator[str]:
+    def behavior(self) -> Iterator[str]:
         mine, theirs = self.pin.answers, self.other.answers
         differ = [question for question in mine if mine[question] != theirs.get(question)]
         yield from self.table(

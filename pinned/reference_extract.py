@@ -96,7 +96,7 @@ def _yaml(path: Path) -> Any:
 
 
 def _manifests(root: Path) -> dict[str, Data]:
-    """What uses each resources server: benchmarks and environments, with their licences and ranges of rewards."""
+    """What uses each resources server: benchmarks and environments, with their licenses and ranges of rewards."""
     found: dict[str, Data] = {}
     for kind in ("benchmarks", "environments"):
         for path in sorted((root / kind).glob("*/**/manifest.yaml")):
@@ -161,7 +161,7 @@ def _model_references(block: Data) -> Iterator[str]:
 
 
 def _datasets(declared: list[Data]) -> list[Data]:
-    """The declared datasets: split, licence, and where the rows are to be had."""
+    """The declared datasets: split, license, and where the rows are to be had."""
     found: list[Data] = []
     for each in declared:
         source = each.get("source") or {}

@@ -366,7 +366,7 @@ def _place(field: Data) -> str:
 
 
 def _datasets(datasets: Iterable[Data]) -> Iterator[str]:
-    """Each place that rows come from once, with its splits and licences."""
+    """Each place that rows come from once, with its splits and licenses."""
     places: dict[str, list[Data]] = {}
     for each in datasets:
         if each["hub"]:
@@ -380,8 +380,8 @@ def _datasets(datasets: Iterable[Data]) -> Iterator[str]:
         places.setdefault(place, []).append(each)
     for place, each in places.items():
         splits = ", ".join(dict.fromkeys(one["split"] for one in each if one["split"]))
-        licences = ", ".join(dict.fromkeys(one["license"] for one in each if one["license"]))
-        yield f"{splits} {place}" + (f" ({licences})" if licences else "")
+        licenses = ", ".join(dict.fromkeys(one["license"] for one in each if one["license"]))
+        yield f"{splits} {place}" + (f" ({licenses})" if licenses else "")
 
 
 # -- Settings -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ PAGES = sorted(
     {path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if "_static" not in path.parts}
     - {f"{old}.html" for old in REDIRECTS}
 )
-CATALOGUE = "reference/resources-servers.html"
+CATALOG = "reference/resources-servers.html"
 #: The pages whose rows can be filtered by typing.
 FILTERED = [path for path in PAGES if 'class="filter-rows"' in (HTML / path).read_text(encoding="utf-8")]
 
@@ -38,7 +38,7 @@ OLD_AND_NEW = [(address, f"{new}.html") for old, new in sorted(REDIRECTS.items()
 def test_there_is_a_site_to_open() -> None:
     assert {"index.html", "404.html", "search.html"} < set(PAGES)
     assert OLD_AND_NEW
-    assert CATALOGUE in FILTERED
+    assert CATALOG in FILTERED
 
 
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.name)

@@ -51,8 +51,8 @@ def nearest(name: str, known: dict[str, Symbol]) -> str | None:
     own = name.rpartition(".")[2]
     same_name = [candidate for candidate in known if candidate.rpartition(".")[2] == own]
     head = ".".join(name.split(".")[:2]) + "."
-    neighbours = [candidate for candidate in known if candidate.startswith(head)]
-    for candidates in (same_name, neighbours, list(known)):
+    neighbors = [candidate for candidate in known if candidate.startswith(head)]
+    for candidates in (same_name, neighbors, list(known)):
         close = difflib.get_close_matches(name, candidates, n=1)
         if close:
             return close[0]

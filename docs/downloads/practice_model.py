@@ -10,7 +10,7 @@ and use http://127.0.0.1:8000/v1 wherever a model's address goes, with any API k
 example of the site that it comes from, `python practice_model.py example` makes both the tasks and the script.
 
 What it answers depends on the request and on the script, and on nothing else: the messages, the tools,
-`temperature`, `top_p`, the token limit and the seed. A task of the script is recognised by its system and user
+`temperature`, `top_p`, the token limit and the seed. A task of the script is recognized by its system and user
 messages, and its answers are sampled by their logits, as a model samples: temperature 0 takes the most likely one,
 `top_p` cuts the unlikely ones off, a token limit cuts the text short. `--skill` shifts the logits until the mean
 chance of a right answer, over all tasks and at temperature 1, is that number; tasks differ in difficulty. Requests

@@ -36,7 +36,7 @@ SERVER_TYPES = ("resources_servers", "responses_api_agents", "responses_api_mode
 #: Fields that NeMo Gym types as any mapping, with the class that reads them in the end.
 READ_BY = {"responses_create_params": "nemo_gym.openai_utils:NeMoGymResponseCreateParamsNonStreaming"}
 
-#: Keys of a server block that the configuration parser or the catalogue reads, not the server's class.
+#: Keys of a server block that the configuration parser or the catalog reads, not the server's class.
 SERVER_BLOCK_KEYS = {
     "_inherit_from": "the parser copies another block in place",
     "_copy": "the parser copies another block in place",

@@ -1,4 +1,4 @@
-"""Frames on the zygote's socket: one dictionary, marshalled, after its length, with file descriptors beside it.
+"""Frames on the zygote's socket: one dictionary, marshaled, after its length, with file descriptors beside it.
 
 ``marshal`` rather than JSON because the shim that stands in for every ``gym`` command pays for each import, and
 both ends are always the same interpreter of the same user.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.expected import could_still_match, matches, normalise, says_nothing
+from harness.expected import could_still_match, matches, normalize, says_nothing
 
 MATCHING = [
     ("a", "a\n"),
@@ -58,4 +58,4 @@ def test_a_server_is_ready_when_it_has_printed_what_the_page_shows():
 
 
 def test_progress_bars_leave_their_last_state():
-    assert normalise("a\r\nCollecting:  0%\rCollecting: 100%\n") == "a\nCollecting: 100%"
+    assert normalize("a\r\nCollecting:  0%\rCollecting: 100%\n") == "a\nCollecting: 100%"
