@@ -109,6 +109,8 @@ class Page:
                 env=self.variables,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                # Tests that run in the background of a shell ignore this signal, and would hand that on.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def printed(self) -> str:
