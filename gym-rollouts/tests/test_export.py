@@ -56,6 +56,57 @@ def test_trl_gets_prompts_with_the_whole_task(prepared: Path) -> None:
     assert export(Path("rl.jsonl"), to="trl", output=OUT, kind="rl").figures["written"] == 2
 
 
+def test_nemo_rl_gets_tasks_that_name_their_agent(prepared: Path) -> None:
+    rows = [
+        TASKS[0] | {"task_source": "mcqa"},
+        TASKS[0] | {"task_source": "math"},
+        TASKS[0] | {"task_source": "math", "agent_ref": {"name": "own"}},
+        TASKS[1],
+    ]
+    write(prepared / "rl.jsonl", rows)
+    export(Path("rl.jsonl"), to="nemo-rl", output=OUT, agent=["mcqa=mcqa_simple_agent", "other"])
+    made = read(OUT)
+    assert [row["agent_ref"]["name"] for row in made] == ["mcqa_simple_agent", "other", "own", "other"]
+    assert made[0]["agent_ref"]["type"] == "responses_api_agents"
+    assert [{**row, "agent_ref": None} for row in made] == [{**row, "agent_ref": None} for row in rows]
+
+
+def test_a_task_without_an_agent_is_left_out_of_nemo_rl(prepared: Path) -> None:
+    rows = [
+        TASKS[0] | {"task_source": "mcqa"},
+        TASKS[0] | {"task_source": "math", "agent_ref": {"type": "x"}},
+        TASKS[1],
+    ]
+    write(prepared / "rl.jsonl", rows)
+    made = export(Path("rl.jsonl"), to="nemo-rl", output=OUT, agent=["mcqa=mcqa_simple_agent"])
+    assert made.figures["written"] == 1
+    assert "name the agent by --agent math=AGENT" in made.lines[1]
+    assert "name the agent by --agent AGENT" in made.lines[2]
+
+
+def test_nemo_rl_gets_conversations_with_tools_as_a_list(prepared: Path) -> None:
+    export(Path("sft.jsonl"), to="nemo-rl", output=OUT)
+    first, second = read(OUT)
+    assert [set(first), set(second)] == [{"messages", "tools"}, {"messages"}]
+    assert first["tools"][0]["function"]["name"] == "f"
+
+
+def test_nemo_rl_gets_pairs_that_its_dpo_learns_whole(prepared: Path) -> None:
+    tools, plain = read("pairs.jsonl")
+    (told,) = plain["chosen"]
+    lines = [tools, plain, plain | {"chosen": [told, {"role": "user", "content": "Sure?"}, told]}]
+    write(prepared / "pairs.jsonl", lines)
+    made = export(Path("pairs.jsonl"), to="nemo-rl", output=OUT)
+    (row,) = read(OUT)
+    assert row["context"] == plain["prompt"]
+    assert [(each["rank"], each["completion"]) for each in row["completions"]] == [
+        (0, plain["chosen"]),
+        (1, plain["rejected"]),
+    ]
+    assert "the pair has tools" in made.lines[1]
+    assert "chosen has 3 messages" in made.lines[2]
+
+
 def test_what_is_left_out_is_named(prepared: Path) -> None:
     good = read("sft.jsonl")[1]
     write(prepared / "mixed.jsonl", [good, "x", good | {"messages": []}, {"prompt": []}])
@@ -75,8 +126,12 @@ def test_rows_that_a_framework_does_not_take_are_status_1(prepared: Path) -> Non
 
 def test_wrong_use_is_a_fault(prepared: Path) -> None:
     for options, said in (
-        ({"to": "tlr"}, "--to tlr: expected one of trl"),
+        ({"to": "tlr"}, "--to tlr: expected one of trl, nemo-rl"),
         ({"to": "trl", "kind": "pairs"}, "--kind pairs: trl takes sft, preference, tasks, rl"),
+        ({"to": "nemo-rl", "agent": ["a", "b"]}, "a second agent for all rows"),
+        ({"to": "nemo-rl", "agent": ["a=b", "a=c"]}, "a second agent for a"),
+        ({"to": "nemo-rl", "agent": ["=b"]}, "expected AGENT, or TASK_SOURCE=AGENT"),
+        ({"to": "nemo-rl", "agent": ["a"]}, "--agent is for task rows, and these are of the kind sft"),
         ({"to": "trl", "output": Path("sft.jsonl")}, "is an input too"),
         ({"to": "trl", "output": Path("out.csv")}, "must be one of .jsonl"),
     ):

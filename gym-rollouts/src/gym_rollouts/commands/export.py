@@ -53,6 +53,67 @@ def _tools(row: Row) -> Row:
     return {"tools": json.dumps(row["tools"], ensure_ascii=False)} if row.get("tools") else {}
 
 
+def nemo_rl_sft(row: Row) -> Row:
+    """A conversation for NeMo RL's `openai_format`, whose tools are a list, where TRL's are text."""
+    return {name: row[name] for name in ("messages", "tools") if row.get(name)}
+
+
+def nemo_rl_preference(row: Row) -> Row:
+    """A pair for NeMo RL's `PreferenceDataset`: two continuations of a context, the better one of rank 0.
+
+    Its DPO gives the chat template no tools, and learns the last message of each side and no other.
+    """
+    if row.get("tools"):
+        raise Unusable("tools", "the pair has tools, and NeMo RL's DPO shows the model none")
+    for side in ("chosen", "rejected"):
+        if len(row[side]) > 1:
+            raise Unusable("turns", f"{side} has {len(row[side])} messages, and NeMo RL's DPO learns the last one only")
+    sides = [{"rank": rank, "completion": row[side]} for rank, side in enumerate(("chosen", "rejected"))]
+    return {"context": row["prompt"], "completions": sides}
+
+
+def nemo_rl_task(row: Row) -> Row:
+    """A task for NeMo RL's `NemoGymDataset`, which posts it to the agent that the row names in `agent_ref`."""
+    if agent_of(row) is None:
+        source = row.get("task_source")
+        option = f"--agent {source}=AGENT" if isinstance(source, str) else "--agent AGENT"
+        raise Unusable("agent", f"no agent_ref, which NeMo RL reads; name the agent by {option}")
+    return row
+
+
+def agent_of(row: Row) -> str | None:
+    """The name of the agent that a row names; None where it names none."""
+    reference = row.get("agent_ref")
+    name = reference.get("name") if isinstance(reference, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def with_agent(row: Row, agents: dict[str | None, str]) -> Row:
+    """A task row that names its agent: the one it had, that of its ``task_source``, or that of all (None)."""
+    source = row.get("task_source")
+    name = agents.get(source if isinstance(source, str) else None) or agents.get(None)
+    if agent_of(row) is not None or name is None:
+        return row
+    return row | {"agent_ref": {"type": "responses_api_agents", "name": name}}
+
+
+def read_agents(given: list[str]) -> dict[str | None, str]:
+    """The agents that ``--agent`` names, by the `task_source` that each is for, and by None that for all others.
+
+    Raises:
+        Fault: a value without a name, or a second one for the same rows.
+    """
+    agents: dict[str | None, str] = {}
+    for each in given:
+        source, equals, name = each.rpartition("=")
+        if not name or (equals and not source):
+            raise Fault(f"--agent {each}: expected AGENT, or TASK_SOURCE=AGENT")
+        if (source or None) in agents:
+            raise Fault(f"--agent {each}: a second agent for {source or 'all rows'}")
+        agents[source or None] = name
+    return agents
+
+
 def _prompt(row: Row) -> list[dict[str, Any]]:
     """The prompt of a task as chat messages."""
     params = row["responses_create_params"]
@@ -61,10 +122,16 @@ def _prompt(row: Row) -> list[dict[str, Any]]:
     return messages
 
 
+#: The kinds of rows that an agent gets.
+TASKS = ("tasks", "rl")
+
 #: For each framework, what it takes: the kind of a row, as `check` tells it, and what makes a row for it.
 TARGETS: dict[str, dict[str, Convert]] = {
     "trl": {"sft": trl_sft, "preference": trl_preference, "tasks": trl_rl, "rl": trl_rl},
-}
+    "nemo-rl": {
+        "sft": nemo_rl_sft, "preference": nemo_rl_preference, "tasks": nemo_rl_task, "rl": nemo_rl_task,
+    },
+}  # fmt: skip
 
 
 def export(
@@ -74,6 +141,12 @@ def export(
     output: Annotated[Path, typer.Option("--output", help="The file to write: .jsonl.")],
     kind: Annotated[
         Optional[str], typer.Option("--kind", help="sft, preference, tasks or rl; unset, what the rows tell.")
+    ] = None,
+    agent: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--agent", help="The agent of task rows without agent_ref: AGENT, or TASK_SOURCE=AGENT; repeatable."
+        ),
     ] = None,
     rejects: o.Rejects = Path("rejects.jsonl"),
     spool: o.Spool = None,
@@ -88,6 +161,8 @@ def export(
 
         gym-rollouts export rl.jsonl --to trl --output trl-rl.jsonl
 
+        gym-rollouts export rl.jsonl --to nemo-rl --output nemo-rl.jsonl --agent mcqa=mcqa_simple_agent
+
     Raises:
         Fault: the input is not there, the framework is unknown or takes no such rows, or an output would destroy
             something.
@@ -97,6 +172,7 @@ def export(
     takes = TARGETS[to]
     if kind is not None and kind not in takes:
         raise Fault(f"--kind {kind}: {to} takes {', '.join(takes)}")
+    agents = read_agents(agent or [])
     found: list[Reject] = []
     kinds = Counter[str]()
     count = 0
@@ -110,7 +186,7 @@ def export(
                 for _, line in read(span, source.start):
                     count += 1
                     try:
-                        told, made = _converted(line, kind or next(iter(kinds), None), takes, to)
+                        told, made = _converted(line, kind or next(iter(kinds), None), takes, to, agents)
                     except Unusable as problem:
                         found.append(Reject(str(rows), count, problem.step, problem.reason))
                         continue
@@ -125,10 +201,13 @@ def export(
     return Report(figures, said, FINE if written else NOTHING_USABLE)
 
 
-def _converted(line: bytes, kind: str | None, takes: dict[str, Convert], to: str) -> tuple[str, Row]:
+def _converted(
+    line: bytes, kind: str | None, takes: dict[str, Convert], to: str, agents: dict[str | None, str]
+) -> tuple[str, Row]:
     """The kind of a row, which all rows of a file share, and what the framework gets of it.
 
     Raises:
+        Fault: agents for rows that no agent gets.
         Unusable: the line is no sound row of that kind, or of none that the framework takes.
     """
     try:
@@ -141,4 +220,6 @@ def _converted(line: bytes, kind: str | None, takes: dict[str, Convert], to: str
         raise Unusable("kind", f"{what}: {to} takes {', '.join(takes)}")
     if fault := next(faults(told, row), None):
         raise Unusable("sound", fault)
-    return told, takes[told](row)
+    if agents and told not in TASKS:
+        raise Fault(f"--agent is for task rows, and these are of the kind {told}")
+    return told, takes[told](with_agent(row, agents))
