@@ -11,14 +11,6 @@ from checks.limits import DOCS, GENERATED, Measured, faults, measure
 from harness.pages import Page, all_pages
 from tests.site.conftest import FRONT_MATTER, page
 
-PROGRAMS = "it prints programs that gym-rollouts has, or will have"
-WIDE = "its code was written before it had a width"
-
-#: Pages that are still over a limit, each with the reason. An entry goes as soon as its page is within the limits.
-STILL_OVER = {
-    "training/verification/reward-shaping": PROGRAMS,
-}
-
 COMMAND = "```console\n$ true\nok\n```\n"
 
 
@@ -105,14 +97,8 @@ def test_the_table_ends_with_what_is_over(
 
 
 def test_every_page_is_within_its_limits() -> None:
-    found = [fault for each in all_pages(DOCS) if each.name not in STILL_OVER for fault in faults(each)]
+    found = [fault for each in all_pages(DOCS) for fault in faults(each)]
     assert not found, "\n".join(["`python -m checks.limits` prints all pages:", *found])
-
-
-def test_every_exception_is_needed() -> None:
-    over = {each.name for each in all_pages(DOCS) if list(faults(each))}
-    needless = sorted(set(STILL_OVER) - over)
-    assert not needless, "within the limits by now, or gone: take these out of STILL_OVER"
 
 
 def test_generated_pages_exist() -> None:
