@@ -112,8 +112,9 @@ LOCKS = {
 CONSTRAINTS = {"tests": "docs", "verbatim": "docs"}
 # What a reader installs beside NeMo Gym is of the versions with which all other pages are tested.
 CONSTRAINTS |= {each.reader: DEFAULT for each in OTHERS if each.reader != each.name}
-# Lock: requirements that are no part of it, nor what only they need.
+# Lock: requirements that are no part of it, nor what only they need. The first are installed after it.
 UNLOCKED = {each.name: each.unlocked for each in OTHERS if each.unlocked}
+ABSENT = {each.name: (*each.unlocked, *each.left_out) for each in OTHERS if each.unlocked or each.left_out}
 # Locks that also hold what the tool needs.
 WITH_TOOL = ("tests", "tool", "lint", *(each.name for each in OTHERS if each.tool))
 COMPILE_OPTIONS = (
@@ -523,7 +524,7 @@ def compile_lock(session: nox.Session, name: str) -> None:
     path.parent.mkdir(exist_ok=True)
     constraint = ["--constraint", str(lock_path(CONSTRAINTS[name]))] if name in CONSTRAINTS else []
     sources = [str(TOOL / "pyproject.toml")] if name in WITH_TOOL else []
-    left_out = leave_out(session, UNLOCKED[name]) if name in UNLOCKED else []
+    left_out = leave_out(session, ABSENT[name]) if name in ABSENT else []
     session.run(
         "uv", "pip", "compile", "--quiet", *COMPILE_OPTIONS, *sources,
         "--group", name,
@@ -553,8 +554,8 @@ def leave_out(session: nox.Session, requirements: tuple[str, ...]) -> list[str]:
 def lock_header(name: str) -> str:
     """Return a lock's first line, which changes with what the lock was compiled from."""
     asked = [sorted(dependency_groups(PYPROJECT, name)), LOCKS[name], CONSTRAINTS.get(name)]
-    if name in UNLOCKED:
-        asked.append(UNLOCKED[name])
+    if name in ABSENT:
+        asked.append(ABSENT[name])
     if name in WITH_TOOL:
         asked.append(tomllib.loads((TOOL / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"])
     return f"# compiled from {hashlib.sha256(json.dumps(asked).encode()).hexdigest()}"

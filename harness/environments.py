@@ -71,6 +71,7 @@ class Environment:
         reader_compiled_for: the oldest Python for which that lock is compiled, where it is another one.
         unlocked: requirements that are installed after the lock, without hashes: of torch there is a build for CPUs
             only, which has another index, or a folder, on each machine. What they need is in the group.
+        left_out: what a distribution of it declares to need, and no check does: neither locked nor installed.
         tool: whether the project's own package is installed there, from its sources.
     """
 
@@ -81,6 +82,7 @@ class Environment:
     reader: str
     reader_compiled_for: str = ""
     unlocked: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     tool: bool = False
 
     @property
@@ -171,6 +173,7 @@ def read(pyproject: Path) -> dict[str, Environment]:
             reader=row.get("reader", name),
             reader_compiled_for=row.get("reader-compiled-for", ""),
             unlocked=tuple(row.get("unlocked", ())),
+            left_out=tuple(row.get("left-out", ())),
             tool=row.get("tool", False),
         )
         for name, row in rows.items()

@@ -238,14 +238,19 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
 
 def _only_parsed(session: PageSession, block: Block, commands: list[Command]) -> Verdict:
     """Give commands that cannot run here, such as those that need GPUs, to the program's own parser."""
-    program = block.option("consumer")
-    if program not in PROGRAMS:
-        raise Failure(f"no program {program!r} whose command lines are parsed: {nearest(program or '', PROGRAMS)}")
+    program = _program(block.option("consumer"))
     for command in commands:
         if program_of(command.text) != program:
             raise Failure(f"`{_short(command.text)}` does not start {program}, which is to parse it", command.line)
         _refuse_arguments(session, command, program)
     return Verdict(VALIDATED, f"parsed as `{program}` parses it")
+
+
+def _program(name: str | None) -> str:
+    """The name of a program whose command lines can be judged."""
+    if name not in PROGRAMS:
+        raise Failure(f"no program {name!r} whose command lines are parsed: {nearest(name or '', PROGRAMS)}")
+    return name
 
 
 def _refuse_arguments(session: PageSession, command: Command, program: str) -> None:
@@ -382,6 +387,8 @@ def run_bash(session: PageSession, block: Block, above: Printed | None) -> Verdi
         result = session.shell(f"bash -n {shlex.quote(name)}")
         if result.status:
             raise Failure(f"not bash:\n{_indent(result.output)}")
+        if program := block.option("consumer"):
+            _refuse_arguments(session, Command(block.source, "", block.source_line, 0), _program(program))
         return Verdict(EXECUTED, f"saved as {name}, which the page runs")
     _refuse_hidden(block.source, block.source_line)
     result = session.shell(block.source)

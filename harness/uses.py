@@ -128,6 +128,8 @@ class Uses:
             if not before.used:
                 raise _unused(before, f"before the block on line {block.line} replaces it")
             self.earlier.append(before)
+        if "consumer" in block.options and kind_of(name) == CODE:
+            kind = DATA  # a launch script that needs GPUs: the program's parser has judged it
         self.files[name] = ShownFile(name, block, text, first_line, kind or kind_of(name))
 
     def ran(self, block: Block) -> None:

@@ -64,17 +64,27 @@ CONSUMERS: dict[str, Consumer] = {
         f"TRL {each} row": Consumer("harness.consumers.trl:rows", (each,), "trl")
         for each in ("sft", "preference", "rl")
     },
+    **{
+        f"OpenRLHF {each} row": Consumer("harness.consumers.openrlhf:rows", (each,), "openrlhf")
+        for each in ("sft", "preference", "prompt")
+    },
     "TrainingArguments": _arguments("transformers", "transformers:TrainingArguments"),
 }
 
 #: Programs whose command lines are judged before they run, or, where the block says `:consumer: PROGRAM`, instead.
 PROGRAMS: dict[str, Consumer] = {
     "trl": Consumer("harness.consumers.trl:command_line", (), "trl"),
+    "openrlhf": Consumer("harness.consumers.openrlhf:command_line", (), "openrlhf"),
 }
+#: Programs that others start: what follows these words is theirs.
+_STARTED = {"openrlhf": re.compile(r"\s(?:-m|--module)\s+openrlhf\.cli\.")}
 
 
 def program_of(command: str) -> str | None:
     """The program of `PROGRAMS` that a command of a shell starts, after variables that are set for it."""
+    for program, started in _STARTED.items():
+        if started.search(command):
+            return program
     words = [word for word in command.split() if not re.fullmatch(r"\w+=\S*", word)]
     return words[0] if words and words[0] in PROGRAMS else None
 

@@ -11,7 +11,7 @@ import pytest
 import typing_extensions
 import yaml
 
-from harness import environments
+from harness import environments, installs
 from harness.beside import Beside
 from harness.consumers import CONSUMERS, Consumer
 from harness.environments import ALL_VARIABLE, ENVIRONMENTS, FOLDER_VARIABLE, NotInstalled
@@ -436,3 +436,10 @@ def test_a_failure_says_which_page_needs_it(monkeypatch, absent):
     monkeypatch.setenv(ALL_VARIABLE, "1")
     with pytest.raises(Failure, match="nox -s transformers"):
         OTHER.require()
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_what_is_left_out_of_an_environment_is_in_no_lock_of_it(environment):
+    locked = installs.locked(environment.lock)
+    assert not [name for name in environment.left_out if name in locked]
+    assert not [name for name in environment.unlocked if name.partition("==")[0] in locked]

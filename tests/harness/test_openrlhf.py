@@ -1,0 +1,139 @@
+"""Faults planted in what a page shows of OpenRLHF: its launch scripts, command lines and rows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.environments import ENVIRONMENTS, NotInstalled
+from tests.harness.conftest import line_of
+
+USER, ASSISTANT = {"role": "user", "content": "1+1"}, {"role": "assistant", "content": "2"}
+SFT = json.dumps({"messages": [USER, ASSISTANT]})
+PAIR = json.dumps({"prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT | {"content": "3"}]})
+PROMPT = json.dumps({"prompt": [USER], "label": "{}", "datasource": "mcqa"})
+TEXT = f"""\
+---
+environment: openrlhf
+---
+
+# A page
+
+```{{code-block}} bash
+:file: rl.sh
+:consumer: openrlhf
+
+python -m openrlhf.cli.train_ppo_ray \\
+    --actor.model_name_or_path tiny \\
+    --data.prompt_dataset rl.jsonl --data.input_key prompt --data.label_key label \\
+    --data.apply_chat_template --data.max_len 512 \\
+    --reward.remote_url reward.py \\
+    --rollout.batch_size 8 --rollout.n_samples_per_prompt 4 \\
+    --algo.advantage.estimator group_norm
+```
+
+```{{code-block}} console
+:consumer: openrlhf
+
+$ ray job submit --working-dir . -- python3 -m openrlhf.cli.train_ppo_ray \\
+    --train.agent_func_path agent.py --train.async_enable \\
+    --adam.lr 1e-6
+$ deepspeed --module openrlhf.cli.train_dpo --data.chosen_key chosen --model.beta 0.1
+```
+
+```{{code-block}} jsonl
+:consumer: OpenRLHF sft row
+
+{SFT}
+```
+
+```{{code-block}} jsonl
+:consumer: OpenRLHF preference row
+
+{PAIR}
+```
+
+```{{code-block}} jsonl
+:consumer: OpenRLHF prompt row
+
+{PROMPT}
+```
+
+```console
+$ grep -c "" rl.sh
+7
+```
+""".replace(" \\\n    --adam.lr 1e-6", "")
+
+#: What is right, what stands there instead, what is said, and where.
+FAULTS = {
+    "a misspelt group of a flag": (
+        "--reward.remote_url", "--rewards.remote_url", "did you mean --reward.remote_url?", "--rewards.remote_url",
+    ),
+    "a misspelt flag of a group": (
+        "--data.input_key", "--data.input_keys", "did you mean --data.input_key?", "--data.input_keys",
+    ),
+    "a flag of the time before 0.10.2": (
+        "--reward.remote_url", "--remote_rm_url", "did you mean --reward.remote_url?", "--remote_rm_url",
+    ),
+    "a flag that is cut short": (
+        "--data.apply_chat_template", "--data.apply_chat", "did you mean --data.apply_chat_template?",
+        "--data.apply_chat ",
+    ),
+    "a value of another type": ("--data.max_len 512", "--data.max_len half", "invalid int value: 'half'", "half"),
+    "a value that is none of the known": (
+        "estimator group_norm", "estimator grpo", "invalid choice: 'grpo'", "estimator grpo",
+    ),
+    "settings that do not go together": (
+        "--rollout.n_samples_per_prompt 4", "--rollout.n_samples_per_prompt 1",
+        "group_norm requires n_samples_per_prompt > 1", "python -m openrlhf",
+    ),
+    "a misspelt flag behind a program that starts it": (
+        "--train.async_enable", "--train.async", "did you mean --train.async_enable?", "--train.async\n",
+    ),
+    "another command": ("openrlhf.cli.train_dpo", "openrlhf.cli.train_dop", "did you mean train_dpo?", "train_dop"),
+    "a row without messages": ('{"messages":', '{"message":', "did you mean 'message'?", '{"message":'),
+    "a pair without a side": ('"chosen":', '"choosen":', "did you mean 'choosen'?", '"choosen"'),
+    "a prompt without its label": ('"label":', '"labels":', "did you mean 'labels'?", '"labels"'),
+    "a label that is no text": ('"label": "{}"', '"label": {}', "'label' is no text", '"label": {}'),
+    "messages that end with the user's": (
+        SFT, json.dumps({"messages": [ASSISTANT, USER]}), "does not end with what the assistant wrote", '{"messages"',
+    ),
+    "a message without a role": ('[{"role": "user"', '[{"from": "user"', "for 'role'", '{"from"'),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """OpenRLHF's environment: skipped where it is not installed, and a fault in CI."""
+    try:
+        ENVIRONMENTS["openrlhf"].require()
+    except NotInstalled as missing:
+        pytest.skip(str(missing))
+
+
+def test_what_is_right_passes(judge):
+    failure = judge(TEXT)
+    assert failure is None, failure.message
+    verdicts = [record["verdict"] for record in judge.records]
+    assert verdicts == ["executed"] + ["validated"] * 4 + ["executed"]
+
+
+@pytest.mark.parametrize(("right", "wrong", "said", "place"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_named_with_its_line_and_the_nearest_name(judge, right, wrong, said, place):
+    text = TEXT.replace(right, wrong, 1)
+    assert text != TEXT
+    failure = judge(text)
+    assert failure is not None, "the page passed"
+    assert said in failure.message
+    assert failure.line == line_of(text, place), failure.message
+
+
+def test_a_command_line_is_judged_before_it_runs(judge):
+    text = TEXT.split("```{code-block} console")[0] + (
+        "```console\n$ python -m openrlhf.cli.train_sft \\\n    --data.max_length 8\n```\n"
+    )
+    failure = judge(text)
+    assert "did you mean --data.max_len?" in failure.message
+    assert failure.line == line_of(text, "--data.max_length")
