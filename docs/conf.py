@@ -49,6 +49,7 @@ extensions = [
     "excerpts",
     "exports",
     "formats",
+    "frameworks",
     "frontmatter",
     "guard",
     "ledger",

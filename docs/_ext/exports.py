@@ -20,6 +20,7 @@ from pathlib import Path
 
 import bench
 import formats
+import frameworks
 import frontmatter
 import reference
 import source
@@ -54,6 +55,7 @@ _DROPPED = frozenset({"toctree", "filter-rows"})
 _TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "bench-table": bench.as_markdown,
     "format-table": formats.as_markdown,
+    "framework-table": frameworks.as_markdown,
 }
 #: Directives that show their own name: notes, warnings and the like.
 _ADMONITIONS = frozenset({"note", "tip", "warning", "important", "caution", "attention", "danger", "hint", "seealso"})
