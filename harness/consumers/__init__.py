@@ -59,6 +59,10 @@ CONSUMERS: dict[str, Consumer] = {
     "prompt config": Consumer(GYM + "document", ("nemo_gym.prompt:PromptConfig",)),
     "json": Consumer(GYM + "plain_json"),
     "NeMo RL": Consumer("harness.consumers.nemo_rl:problems"),
+    **{
+        f"NeMo RL {each} row": Consumer("harness.consumers.nemo_rl:rows", (each,))
+        for each in ("task", "sft", "preference", "binary preference")
+    },
     **{f"trl {each}": Consumer("harness.consumers.trl:config", (each,), "trl") for each in ("sft", "dpo", "grpo")},
     **{
         f"TRL {each} row": Consumer("harness.consumers.trl:rows", (each,), "trl")
@@ -75,9 +79,13 @@ CONSUMERS: dict[str, Consumer] = {
 PROGRAMS: dict[str, Consumer] = {
     "trl": Consumer("harness.consumers.trl:command_line", (), "trl"),
     "openrlhf": Consumer("harness.consumers.openrlhf:command_line", (), "openrlhf"),
+    "NeMo RL": Consumer("harness.consumers.nemo_rl:command_line"),
 }
 #: Programs that others start: what follows these words is theirs.
-_STARTED = {"openrlhf": re.compile(r"\s(?:-m|--module)\s+openrlhf\.cli\.")}
+_STARTED = {
+    "openrlhf": re.compile(r"\s(?:-m|--module)\s+openrlhf\.cli\."),
+    "NeMo RL": re.compile(r"\sexamples/(?:nemo_gym/)?run_\w+\.py\b"),
+}
 
 
 def program_of(command: str) -> str | None:
