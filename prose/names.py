@@ -202,7 +202,8 @@ class Known:
     @cached_property
     def other_paths(self) -> frozenset[str]:
         """The dotted keys of other programs' configurations, and all above them."""
-        keys = json.loads((self.data / "nemo-rl-keys.json").read_text(encoding="utf-8"))["keys"]
+        examples = json.loads((self.data / "nemo-rl-keys.json").read_text(encoding="utf-8"))["examples"]
+        keys = {key for example in examples.values() for key in example["keys"]}
         return frozenset(".".join(key.split(".")[:length]) for key in keys for length in range(1, key.count(".") + 2))
 
     @cached_property
