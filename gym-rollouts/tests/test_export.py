@@ -1,11 +1,13 @@
 """Rows as a training framework's loader takes them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from gym_rollouts import Fault, export, prepare
 from gym_rollouts.commands.export import TARGETS
+from gym_rollouts.tool_text import as_text
 from sample import call, read, result, rollout, write
 
 OUT = Path("out.jsonl")
@@ -107,6 +109,59 @@ def test_nemo_rl_gets_pairs_that_its_dpo_learns_whole(prepared: Path) -> None:
     assert "chosen has 3 messages" in made.lines[2]
 
 
+def test_openrlhf_gets_tools_calls_and_results_as_text(prepared: Path) -> None:
+    made = export(Path("sft.jsonl"), to="openrlhf", output=OUT)
+    first, second = read(OUT)
+    assert made.figures["written"] == 2
+    system, user, called, returned, said = first["messages"]
+    assert system["role"] == "system"
+    assert '"name": "f"' in system["content"]
+    assert [each["role"] for each in (user, called, returned, said)] == ["user", "assistant", "user", "assistant"]
+    assert re.fullmatch(r'<tool_call>\n\{"name": "\w+", "arguments": .*\}\n</tool_call>', called["content"])
+    assert re.fullmatch(r"<tool_response>\n.*\n</tool_response>", returned["content"])
+    assert [each["role"] for each in second["messages"]] == ["user", "assistant"]
+    assert {name for row in (first, second) for each in row["messages"] for name in each} <= {
+        "role",
+        "content",
+        "reasoning_content",
+    }
+
+
+def test_openrlhf_gets_pairs_that_it_learns_whole(prepared: Path) -> None:
+    tools, plain = read("pairs.jsonl")
+    (told,) = plain["chosen"]
+    write(prepared / "pairs.jsonl", [tools | {"chosen": [told]}, plain, plain | {"rejected": [told, told]}])
+    made = export(Path("pairs.jsonl"), to="openrlhf", output=OUT)
+    first, second = read(OUT)
+    assert first["prompt"][0]["role"] == "system"
+    assert {name: second[name] for name in second} == {name: plain[name] for name in ("prompt", "chosen", "rejected")}
+    assert "rejected has 2 messages" in made.lines[1]
+
+
+def test_openrlhf_gets_prompts_with_the_whole_task_as_label(prepared: Path) -> None:
+    with_tool = {"responses_create_params": {"input": "Use f.", "tools": TOOLS}, "task_source": "office"}
+    write(prepared / "tasks.jsonl", [*TASKS, with_tool])
+    assert export(Path("tasks.jsonl"), to="openrlhf", output=OUT).figures["written"] == 3
+    rows = read(OUT)
+    assert [json.loads(row["label"]) for row in rows] == [*TASKS, with_tool]
+    assert [row["datasource"] for row in rows] == ["default", "default", "office"]
+    told = rows[2]["prompt"][0]["content"]
+    assert '\n{"type": "function", "function": {"name": "f", "parameters": {' in told
+
+
+def test_results_that_follow_each_other_are_one_message() -> None:
+    call = {"function": {"name": "f", "arguments": {"a": 1}}}
+    results = [{"role": "tool", "content": "1"}, {"role": "tool", "content": "2"}]
+    messages = [{"role": "assistant", "content": "Both.", "tool_calls": [call, call]}, *results]
+    said, returned = as_text(messages)
+    assert said["content"].count('{"name": "f", "arguments": {"a": 1}}') == 2
+    assert said["content"].startswith("Both.\n<tool_call>")
+    assert returned == {
+        "role": "user",
+        "content": "<tool_response>\n1\n</tool_response>\n<tool_response>\n2\n</tool_response>",
+    }
+
+
 def test_what_is_left_out_is_named(prepared: Path) -> None:
     good = read("sft.jsonl")[1]
     write(prepared / "mixed.jsonl", [good, "x", good | {"messages": []}, {"prompt": []}])
@@ -126,7 +181,7 @@ def test_rows_that_a_framework_does_not_take_are_status_1(prepared: Path) -> Non
 
 def test_wrong_use_is_a_fault(prepared: Path) -> None:
     for options, said in (
-        ({"to": "tlr"}, "--to tlr: expected one of trl, nemo-rl"),
+        ({"to": "tlr"}, "--to tlr: expected one of trl, nemo-rl, openrlhf"),
         ({"to": "trl", "kind": "pairs"}, "--kind pairs: trl takes sft, preference, tasks, rl"),
         ({"to": "nemo-rl", "agent": ["a", "b"]}, "a second agent for all rows"),
         ({"to": "nemo-rl", "agent": ["a=b", "a=c"]}, "a second agent for a"),

@@ -23,6 +23,7 @@ from gym_rollouts.lines import ranges, read
 from gym_rollouts.messages import Template, render
 from gym_rollouts.report import FINE, NOTHING_USABLE, Report
 from gym_rollouts.rollouts import prompt_of
+from gym_rollouts.tool_text import as_text, with_tools
 from gym_rollouts.writing import format_of
 from gym_rollouts.writing.rejects import write_rejects
 
@@ -81,6 +82,29 @@ def nemo_rl_task(row: Row) -> Row:
     return row
 
 
+def openrlhf_sft(row: Row) -> Row:
+    """A conversation for OpenRLHF's SFTDataset, with its tools as text: the loader gives the chat template none."""
+    return {"messages": with_tools(as_text(row["messages"]), row.get("tools") or [])}
+
+
+def openrlhf_preference(row: Row) -> Row:
+    """A pair for OpenRLHF's RewardDataset, which learns all that follows the prompt, whoever wrote it."""
+    for side in ("chosen", "rejected"):
+        if len(row[side]) > 1:
+            raise Unusable("turns", f"{side} has {len(row[side])} messages, and OpenRLHF would learn the tools' too")
+    prompt = with_tools(as_text(row["prompt"]), row.get("tools") or [])
+    return {"prompt": prompt, "chosen": as_text(row["chosen"]), "rejected": as_text(row["rejected"])}
+
+
+def openrlhf_rl(row: Row) -> Row:
+    """A prompt for OpenRLHF's PromptDataset. `label` is the whole task as text, which its reward function gets."""
+    flat = row["responses_create_params"].get("tools") or []
+    tools = [{"type": "function", "function": {n: v for n, v in tool.items() if n != "type"}} for tool in flat]
+    prompt = with_tools(as_text(_prompt(row)), tools)
+    source = row.get("task_source") or agent_of(row) or "default"
+    return {"prompt": prompt, "label": json.dumps(row, ensure_ascii=False), "datasource": source}
+
+
 def agent_of(row: Row) -> str | None:
     """The name of the agent that a row names; None where it names none."""
     reference = row.get("agent_ref")
@@ -130,6 +154,9 @@ TARGETS: dict[str, dict[str, Convert]] = {
     "trl": {"sft": trl_sft, "preference": trl_preference, "tasks": trl_rl, "rl": trl_rl},
     "nemo-rl": {
         "sft": nemo_rl_sft, "preference": nemo_rl_preference, "tasks": nemo_rl_task, "rl": nemo_rl_task,
+    },
+    "openrlhf": {
+        "sft": openrlhf_sft, "preference": openrlhf_preference, "tasks": openrlhf_rl, "rl": openrlhf_rl,
     },
 }  # fmt: skip
 
