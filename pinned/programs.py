@@ -71,7 +71,7 @@ PROGRAMS = {
         "trl",
         environment="trl",
         sources=("trl/**/*.py", "transformers/training_args.py"),
-        scripts=("trl sft", "trl dpo", "trl grpo"),
+        scripts=("trl sft", "trl dpo", "trl grpo", "trl vllm-serve"),
     ),
     "accelerate": Program(
         "Accelerate",
