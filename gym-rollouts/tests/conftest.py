@@ -5,9 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a package beside the tool where that is not installed."""
+    for item in items:
+        for mark in item.iter_markers("beside"):
+            if find_spec(mark.args[0]) is None:
+                reason = f"{mark.args[0]} is not installed: the site's tests run this one beside it"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture

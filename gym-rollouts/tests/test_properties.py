@@ -3,7 +3,6 @@
 import json
 import math
 import random
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +218,7 @@ def test_every_line_is_kept_or_rejected(here: Path, lines: list[bytes]) -> None:
     assert (report.status == 1) == (report.figures["kept"] == 0)
 
 
-@pytest.mark.skipif(find_spec("nemo_gym") is None, reason="NeMo Gym is not installed: the site's tests run this one")
+@pytest.mark.beside("nemo_gym")
 def test_all_rollouts_that_nemo_gym_ships(here: Path) -> None:
     import nemo_gym
 

@@ -1,16 +1,14 @@
 """The two engines give equal files."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from gym_rollouts import prepare
 from sample import rollout, write
 
-pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: the site's tests run this one")
 
-
+@pytest.mark.beside("ray")
 def test_ray_writes_what_processes_write(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
 

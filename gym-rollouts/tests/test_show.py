@@ -130,7 +130,7 @@ def test_no_mutant_stops_it(here: Path) -> None:
     json.dumps(shown.figures)
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("nemo_gym"), reason="the rollouts that ship are in NeMo Gym's wheel")
+@pytest.mark.beside("nemo_gym")
 def test_all_rollouts_that_ship_can_be_shown_checked_and_scanned(here: Path) -> None:
     from gym_rollouts import check, scan
 
