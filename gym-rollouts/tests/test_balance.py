@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from gym_rollouts import Fault, balance
+from gym_rollouts import Fault, balance, prepare
 from sample import read, rollout, write
 
 
@@ -61,3 +61,31 @@ def test_a_file_without_topics_is_refused(here: Path, row: str, says: str) -> No
     Path("t.jsonl").write_text(row + "\n")
     with pytest.raises(Fault, match=says):
         balance(collected(), train=Path("b.jsonl"), topics=Path("t.jsonl"))
+
+
+def test_the_copies_are_counted_and_prepare_keeps_them(here: Path) -> None:
+    report = balance(collected(), train=Path("b.jsonl"), weight=["easy=3"], rows=24)
+    copies = len(read("b.jsonl")) - len({str(row) for row in read("b.jsonl")})
+    assert report.figures["copies"] == copies > 0
+    assert f", {copies} of them copies (for prepare: --copies keep)" in report.lines[-1]
+    kept = prepare([Path("b.jsonl")], sft=Path("s.jsonl"), min_reward=0.0, copies="keep")
+    assert kept.figures["sft"]["rows"] == len(read("b.jsonl"))
+    dropped = prepare([Path("b.jsonl")], sft=Path("s.jsonl"), min_reward=0.0)
+    assert dropped.figures["steps"]["repeated line"] == copies
+
+
+def test_only_copies_of_a_line_in_its_own_file_are_kept(here: Path) -> None:
+    first, other = rollout(0, 0, 1.0, "a"), rollout(0, 0, 0.0, "a")
+    write(Path("r.jsonl"), [first, first, rollout(1, 0), other])
+    write(Path("s.jsonl"), [rollout(2, 0)])
+    report = prepare(
+        [Path("r.jsonl"), Path("s.jsonl"), Path("s.jsonl")], sft=Path("o.jsonl"), min_reward=0.0, copies="keep"
+    )
+    assert report.figures["steps"]["repeated line"] == 4  # three that contradict each other, and a file named twice
+    assert report.figures["sft"]["rows"] == 2
+
+
+def test_no_copy_is_nothing_said(here: Path) -> None:
+    report = balance(collected(), train=Path("b.jsonl"))
+    assert report.figures["copies"] == 0
+    assert report.lines[-1].endswith("24 rows")

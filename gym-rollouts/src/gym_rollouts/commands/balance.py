@@ -157,8 +157,12 @@ def balance(
                 count = copy_places(str(file.source.path), starts, sizes, place, session.engine, quiet)
             else:
                 count = copy_lines(state.table, picked, place, session.engine, quiet)
-            said.append(f"{target}: {count:,} rows")
+            copied = count - len(np.unique(picked))
+            more = f", {copied:,} of them copies (for prepare: --copies keep)" if copied and not tasks else ""
+            said.append(f"{target}: {count:,} rows{more}")
             figures["train" if target == train else "held_out"] = count
+            if target == train:
+                figures["copies"] = copied
     headings = ["environment", *(["topic"] if topics else []), "difficulty", *(["length"] if short is not None else [])]
     shown = []
     for environment in sorted({key[0] for key in have}):

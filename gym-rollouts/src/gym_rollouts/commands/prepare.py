@@ -64,6 +64,9 @@ def prepare(
     truncated: Annotated[
         Literal["reject", "keep"], typer.Option("--truncated", help="Attempts that a limit cut off.")
     ] = "reject",
+    copies: Annotated[
+        Literal["reject", "keep"], typer.Option("--copies", help="Lines that their own file has more than once.")
+    ] = "reject",
     shards: Annotated[int, typer.Option("--shards", min=1, max=99999, help="Files to write of each kind.")] = 1,
     rejects: o.Rejects = Path("rejects.jsonl"),
     engine: o.Engine = "local",
@@ -107,7 +110,10 @@ def prepare(
             format_of(rl, "--rl", [".jsonl"])
             (rl_place,) = session.outputs.claim(rl, "--rl")
         (named,) = session.outputs.claim(rejects, "--rejects")
-        state = session.state(session.survey(rollouts), Choices(solved=min_reward, objects=arguments == "object"))
+        state = session.state(
+            session.survey(rollouts),
+            Choices(solved=min_reward, objects=arguments == "object", copies=copies == "keep"),
+        )
         table = state.table
         outcome = decide(state, MEASURED)
         counted = state.left.copy()

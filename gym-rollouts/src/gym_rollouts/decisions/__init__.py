@@ -30,6 +30,7 @@ class Choices:
     high: float = 1.0
     longest: int | None = None
     objects: bool = False
+    copies: bool = False
     evaluation: tuple[Path, ...] = ()
 
 

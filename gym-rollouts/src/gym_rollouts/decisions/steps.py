@@ -51,7 +51,12 @@ def repeated_line(state: State) -> Rejection:
             return f"contradicts {other}: the same task and attempt with another reward"
         return f"the same task and attempt as {other}"
 
-    return Rejection(state.rows(tasks.repeats), reason)
+    repeats = tasks.repeats
+    if state.choices.copies:
+        text, source, instead = state.column("text"), table.source, tasks.instead
+        # A line that stands again in its own file, byte by byte: somebody wrote it twice on purpose.
+        repeats = repeats & ~(~tasks.contradict & (source == source[instead]) & (text == text[instead]))
+    return Rejection(state.rows(repeats), reason)
 
 
 def pass_rate(state: State) -> Rejection:
