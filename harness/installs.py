@@ -23,7 +23,7 @@ _ENVIRONMENTS = re.compile(r"^(?:uv venv\b|python[\d.]* -m venv\b|(?:source|\.) 
 _INTO_ENVIRONMENT = re.compile(r"^(?:printf|echo) [^;&|]*>>? ?\.venv/[^;&|\s]+$")
 
 #: Options of `pip install` and `uv pip install` that do not change what is installed; the second take a value.
-_PLAIN = {"-U", "--upgrade", "-q", "--quiet"}
+_PLAIN = {"-U", "--upgrade", "-q", "--quiet", "--no-deps"}
 _WITH_VALUE = {"-p", "--python", "--python-version"}
 
 #: A wheel's file, and the extras that are asked for with it.
@@ -55,6 +55,12 @@ def locked(lock: Path) -> dict[str, str]:
     """The version of each distribution that a lock pins."""
     pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", lock.read_text(encoding="utf-8"), re.MULTILINE)
     return {canonicalize_name(name): version for name, version in pins}
+
+
+def tested(environment: Environment) -> dict[str, str]:
+    """The version of each distribution with which an environment's pages are tested, by what its readers install."""
+    after = dict(each.partition("==")[::2] for each in environment.unlocked)
+    return after | locked(environment.readers_lock)
 
 
 def requirements_of(command: str, line: int) -> list[str]:
@@ -91,7 +97,7 @@ def check_install(command: str, line: int, environment: Environment, folder: Pat
         requirement = _parsed(_requirement(word, line, folder), line)
         name, version = own()
         if canonicalize_name(requirement.name) != name:
-            version = locked(environment.readers_lock).get(canonicalize_name(requirement.name))
+            version = tested(environment).get(canonicalize_name(requirement.name))
         elif not _WHEEL.fullmatch(word):
             wheel = own_wheel()
             raise Failure(

@@ -72,6 +72,7 @@ CONSUMERS: dict[str, Consumer] = {
         f"OpenRLHF {each} row": Consumer("harness.consumers.openrlhf:rows", (each,), "openrlhf")
         for each in ("sft", "preference", "prompt")
     },
+    "OpenRLHF chat request": Consumer("harness.consumers.openrlhf_executor:request", ("POST /v1/chat/completions",)),
     "TrainingArguments": _arguments("transformers", "transformers:TrainingArguments"),
 }
 

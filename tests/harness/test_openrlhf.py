@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from harness.consumers.openrlhf_executor import DATA, contract
 from harness.environments import ENVIRONMENTS, NotInstalled
 from tests.harness.conftest import line_of
 
@@ -60,6 +61,13 @@ $ deepspeed --module openrlhf.cli.train_dpo --data.chosen_key chosen --model.bet
 {PROMPT}
 ```
 
+```{{code-block}} json
+:consumer: OpenRLHF chat request
+
+{{"messages": [{{"role": "user", "content": "1+1"}}], "session_id": "a",
+ "max_tokens": 8}}
+```
+
 ```console
 $ grep -c "" rl.sh
 7
@@ -100,6 +108,10 @@ FAULTS = {
     "messages that end with the user's": (
         SFT, json.dumps({"messages": [ASSISTANT, USER]}), "does not end with what the assistant wrote", '{"messages"',
     ),
+    "a key that the executor's server does not read": (
+        '"max_tokens": 8', '"tools": []', "unknown key 'tools': POST /v1/chat/completions", '"tools"',
+    ),
+    "a misspelt key of a request": ('"max_tokens"', '"max_token"', "did you mean 'max_tokens'?", '"max_token"'),
     "a message without a role": ('[{"role": "user"', '[{"from": "user"', "for 'role'", '{"from"'),
 }  # fmt: skip
 
@@ -117,7 +129,7 @@ def test_what_is_right_passes(judge):
     failure = judge(TEXT)
     assert failure is None, failure.message
     verdicts = [record["verdict"] for record in judge.records]
-    assert verdicts == ["executed"] + ["validated"] * 4 + ["executed"]
+    assert verdicts == ["executed"] + ["validated"] * 5 + ["executed"]
 
 
 @pytest.mark.parametrize(("right", "wrong", "said", "place"), FAULTS.values(), ids=FAULTS)
@@ -137,3 +149,26 @@ def test_a_command_line_is_judged_before_it_runs(judge):
     failure = judge(text)
     assert "did you mean --data.max_len?" in failure.message
     assert failure.line == line_of(text, "--data.max_length")
+
+
+def test_the_contract_is_what_the_source_tells():
+    source = (
+        "class AgentExecutor:\n"
+        "    def _start_server(self):\n"
+        "        @app.post('/tokenize')\n"
+        "        async def tokenize(request):\n"
+        "            return {'tokens': body.get('messages', []), 'count': other.get('x')}\n"
+        "    async def execute(self, prompt): ...\n"
+    )
+    assert contract(source) == {
+        "routes": {"POST /tokenize": {"reads": ["messages"], "answers": ["count", "tokens"]}},
+        "methods": {"_start_server": ["self"], "execute": ["self", "prompt"]},
+    }
+
+
+def test_the_executor_lacks_what_the_package_passes():
+    """The page says so: when this fails, the page has to change."""
+    (folder,) = ENVIRONMENTS["openrlhf"].prefix.glob("lib/python*/site-packages/openrlhf")
+    engine = (folder / "trainer" / "ray" / "vllm_engine.py").read_text(encoding="utf-8")
+    assert "images=images" in engine.partition("self.executor.execute(")[2].partition(")\n")[0]
+    assert "images" not in json.loads(DATA.read_text(encoding="utf-8"))["methods"]["execute"]
