@@ -47,6 +47,7 @@ class Program:
         sources: patterns of the files there, beside the distributions, whose words are its names: identifiers, and
             strings that could be a key.
         scripts: its commands, where words are all that is known of them.
+        flags: ``module:name`` of a function that gives its commands with their flags, called in that environment.
     """
 
     title: str
@@ -57,6 +58,7 @@ class Program:
     environment: str = DEFAULT
     sources: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    flags: str = ""
 
 
 #: The programs, by the word that starts their commands.
@@ -80,6 +82,13 @@ PROGRAMS = {
         sources=("accelerate/commands/launch.py",),
         scripts=("accelerate launch",),
     ),
+    "openrlhf": Program(
+        "OpenRLHF",
+        "openrlhf",
+        environment="openrlhf",
+        sources=("openrlhf/**/*.py",),
+        flags="harness.consumers.openrlhf:flags",
+    ),
     "transformers": Program("transformers", "transformers", environment="trl"),
     "torch": Program("torch", "torch", environment="trl"),
 }
@@ -91,6 +100,8 @@ def gather(name: str, program: Program) -> dict[str, Any]:
         commands = dict(_from_click(name, program.click))
     elif program.environment == DEFAULT:
         commands = dict(_from_help(name, program))
+    elif program.flags:
+        commands = _from_its_environment(program)
     else:
         commands = {command: [] for command in program.scripts}
     found = {
@@ -165,6 +176,13 @@ def _from_click(name: str, group: str) -> Iterator[tuple[str, list[str]]]:
 
     made = getattr(importlib.import_module(module), attribute)
     return walk(name, made if hasattr(made, "params") else made())
+
+
+def _from_its_environment(program: Program) -> dict[str, list[str]]:
+    module, _, function = program.flags.partition(":")
+    ask = f"import json; from {module} import {function}; print(json.dumps({function}()))"
+    command = [ENVIRONMENTS[program.environment].interpreter, "-c", ask]
+    return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
 
 
 def _from_help(name: str, program: Program) -> Iterator[tuple[str, list[str]]]:

@@ -71,7 +71,7 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|\*))+")
 _SUFFIX = re.compile(r"\.(?:py|ya?ml|jsonl?|toml|txt|md|csv|svg|png|parquet|lock|ipynb|sh|cfg|callgrind|env|zip)$")
 _PLACEHOLDER = re.compile(r"\b[A-Z]{1,3}\b|\b(?:NAME|TASK|ATTEMPT|VERSION|FOLDER|DIR|FILE|PATH|PAGE)\b|<[^>]*>|\.\.\.")
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z\0\"'(*])")
-_PLAIN_FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]+")
+_PLAIN_FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]+(?:\.[a-z][\w-]*)*")
 _PLAIN_COMMAND = re.compile(r"(?<![\w.-])(?:gym (?:eval|env|dataset|dev|list|search)\b(?: [a-z][\w-]*)?|ng_[a-z_]+\b)")
 _GYM_WORDS = re.compile(r"gym(?: [a-z][\w-]*)*")
 
@@ -591,7 +591,7 @@ class _Look:
                     flag, (each for own in self._everything().values() for each in own)
                 )
                 yield f"no flag `{flag}`{_hint(near)}"
-        for value in re.sub(r"(?<![\w-])--?[A-Za-z][\w-]*", " ", text).split():
+        for value in FLAG.sub(" ", text).split():
             yield from self._value(value)
 
     @staticmethod

@@ -30,7 +30,7 @@ from harness.verdict import Failure
 from pinned.symbols import read_index
 
 WORD = re.compile(r"[A-Za-z_]\w*")
-FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
+FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*")
 _LINK = re.compile(r"\]\((?P<path>[^)#\s]+\.md)[^)]*\)|\{doc\}`(?:[^`<]*<)?(?P<doc>[^`>]+)>?`")
 _PROMPT = re.compile(r"^\$ (?P<command>.+(?:\\\n.*)*)", re.MULTILINE)
 

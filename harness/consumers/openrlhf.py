@@ -32,6 +32,15 @@ def dry_run() -> Any:
     return module
 
 
+def flags() -> dict[str, list[str]]:
+    """The flags of each command, as its parser has them."""
+    program = dry_run()
+    return {
+        f"openrlhf.cli.{command}": [flag for action in program.parser_of(command)._actions for flag in action.option_strings]
+        for command in program.COMMANDS
+    }
+
+
 def command_line(text: str) -> list[Problem]:
     """What is wrong with the commands of OpenRLHF in a text of a shell: their names, flags and values."""
     program = dry_run()
