@@ -1,8 +1,8 @@
 """Try a launch script of OpenRLHF without a GPU: its flags, its rows, and its rewards.
 
-    python openrlhf_dry_run.py SCRIPT [--say TEXT]... [--row N]
+    python openrlhf_dry_run.py SCRIPT... [--say TEXT]... [--row N]
 
-SCRIPT is the file that starts `python -m openrlhf.cli.train_sft`, `train_rm`, `train_dpo` or `train_ppo_ray`. The flags
+SCRIPT is a file that starts `python -m openrlhf.cli.train_sft`, `train_rm`, `train_dpo` or `train_ppo_ray`. The flags
 go through OpenRLHF's own parser and its own checks; the rows through its own loader, with the tokenizer of the model.
 For `train_ppo_ray`, each TEXT is then an answer to the prompt of row N, and the reward function of the script judges
 it, called by OpenRLHF's own executor. Where the script names an agent function, the texts are the turns of an episode.
@@ -227,18 +227,24 @@ def tried(command: str, arguments: list[str], options: argparse.Namespace) -> bo
     return fine
 
 
+def script_tried(script: Path, options: argparse.Namespace) -> bool:
+    """Try every command of a script; whether nothing is wrong."""
+    found = list(commands_in(script.read_text(encoding="utf-8")))
+    if not found:
+        raise Refused(f"{script} starts no openrlhf.cli command")
+    wrong = [command for command, words in found if not tried(command, words, options)]
+    return not wrong
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Try every command of the script; the exit status."""
+    """Try every command of the scripts; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("script", type=Path, help="the shell script that starts OpenRLHF")
+    parser.add_argument("scripts", nargs="+", type=Path, metavar="SCRIPT", help="a shell script that starts OpenRLHF")
     parser.add_argument("--say", action="append", default=[], metavar="TEXT", help="an answer of the model")
     parser.add_argument("--row", type=int, default=1, help="the row that is answered, from 1 (default: 1)")
     options = parser.parse_args(arguments)
     try:
-        found = list(commands_in(options.script.read_text(encoding="utf-8")))
-        if not found:
-            raise Refused(f"{options.script} starts no openrlhf.cli command")
-        wrong = [command for command, words in found if not tried(command, words, options)]
+        wrong = [script for script in options.scripts if not script_tried(script, options)]
         return 1 if wrong else 0
     except (Refused, OSError) as error:
         print(f"openrlhf_dry_run: {error}", file=sys.stderr)

@@ -36,7 +36,9 @@ def flags() -> dict[str, list[str]]:
     """The flags of each command, as its parser has them."""
     program = dry_run()
     return {
-        f"openrlhf.cli.{command}": [flag for action in program.parser_of(command)._actions for flag in action.option_strings]
+        f"openrlhf.cli.{command}": [
+            flag for action in program.parser_of(command)._actions for flag in action.option_strings
+        ]
         for command in program.COMMANDS
     }
 

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import pytest
 
 from harness.environments import ENVIRONMENTS, NotInstalled
-from tests.pages.test_openrlhf_dry_run import DOWNLOADS, PPO, run
+from tests.pages.test_openrlhf_dry_run import DOWNLOADS, PPO
+from tests.pages.warm import run
 
 TASK = {"responses_create_params": {"input": "Send it."}, "expected": "sent"}
 CALL = '<tool_call>\n{"name": "send", "arguments": {"to": "me"}}\n</tool_call>'
@@ -63,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = (DOWNLOADS / "gym_openrlhf.py").read_text(encoding="utf-8")
     (folder / "gym_openrlhf.py").write_text(program, encoding="utf-8")
     try:
-        made = run(folder, "tiny_model.py", "sft.jsonl")
+        made = run(folder, DOWNLOADS / "tiny_model.py", "sft.jsonl")
     except NotInstalled as reason:
         pytest.skip(str(reason))
     assert made.returncode == 0, made.stderr
@@ -73,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reward(folder: Path, *said: str, agent: bool = False) -> subprocess.CompletedProcess[str]:
     flag = "--train.agent_func_path" if agent else "--reward.remote_url"
     (folder / "rl.sh").write_text(f"{PPO} {flag} gym_openrlhf.py", encoding="utf-8")
-    return run(folder, "openrlhf_dry_run.py", "rl.sh", *(word for text in said for word in ("--say", text)))
+    return run(folder, DOWNLOADS / "openrlhf_dry_run.py", "rl.sh", *(word for text in said for word in ("--say", text)))
 
 
 def test_the_verifier_gets_the_task_and_the_answer_in_one_session(server, folder: Path) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness.environments import ENVIRONMENTS, NotInstalled
+from harness.environments import NotInstalled
 from tests.live.support import ROOT
+from tests.pages.warm import run
 
 DOWNLOADS = ROOT / "docs" / "downloads"
 USER, ASSISTANT = {"role": "user", "content": "1+1"}, {"role": "assistant", "content": "2"}
@@ -42,13 +42,6 @@ python -m openrlhf.cli.train_ppo_ray --actor.model_name_or_path tiny --data.prom
     --rollout.n_samples_per_prompt 4 --algo.advantage.estimator group_norm """
 
 
-def run(folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    python = ENVIRONMENTS["openrlhf"].require().interpreter
-    variables = os.environ | {"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}
-    command = [python, str(DOWNLOADS / program), *arguments]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model, rows and reward files."""
@@ -63,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "reward.py").write_text(REWARD, encoding="utf-8")
     (folder / "agent.py").write_text(AGENT, encoding="utf-8")
     try:
-        made = run(folder, "tiny_model.py", "sft.jsonl")
+        made = run(folder, DOWNLOADS / "tiny_model.py", "sft.jsonl")
     except NotInstalled as reason:
         pytest.skip(str(reason))
     assert made.returncode == 0, made.stderr
@@ -72,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def dry_run(folder: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "script.sh").write_text(script, encoding="utf-8")
-    return run(folder, "openrlhf_dry_run.py", "script.sh", *arguments)
+    return run(folder, DOWNLOADS / "openrlhf_dry_run.py", "script.sh", *arguments)
 
 
 def test_rows_that_a_loader_drops_are_counted(folder: Path) -> None:
