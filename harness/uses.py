@@ -146,8 +146,10 @@ class Uses:
             if block.language == "python":
                 self.python.append(executable_lines(block.source, block.source_line))
                 self._names_in_python(block.source)
+            # Where commands are parsed, not run, the parser reads the configurations that they name.
+            kinds = {CODE, DATA, CONFIGURATION} if "consumer" in block.options else {CODE, DATA}
             for text in _commands(block):
-                self._names_in_commands(text, {CODE, DATA})
+                self._names_in_commands(text, kinds)
         self.poll()
 
     def only_shown(self, block: Block) -> None:

@@ -226,9 +226,13 @@ def _override(line: int, word: str, keys: dict[str, str]) -> Iterator[Problem]:
 
 
 def rows(text: str, kind: str) -> list[Problem]:
-    """What is wrong with lines of JSON that NeMo RL's dataset for ``kind`` reads."""
+    """What is wrong with a JSON object, or with lines of JSON, that NeMo RL's dataset for ``kind`` reads."""
     found: list[Problem] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    try:
+        lines = [json.dumps(json.loads(text))]  # a row over several lines of a page
+    except ValueError:
+        lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
         except ValueError as error:

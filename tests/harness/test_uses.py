@@ -304,3 +304,13 @@ def test_a_server_that_the_page_writes_is_followed_in_its_process(lines):
         + "All 1 / 1 servers ready!...\n```\n"
     )
     assert lines(text)[1] == ["return None"]
+
+
+def test_a_configuration_that_a_parsed_command_names_is_used(judge):
+    config = "defaults: examples/configs/sft.yaml\nsft: {max_num_steps: 1}"
+    text = "# A page\n\n" + file("sft.yaml", config, ":consumer: NeMo RL\n")
+    launch = (
+        "```{code-block} console\n:consumer: NeMo RL\n\n$ uv run python examples/run_sft.py --config sft.yaml\n```\n"
+    )
+    assert "sft.yaml, but nothing reads it" in judge(text).message
+    assert judge(text + launch) is None

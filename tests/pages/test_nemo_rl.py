@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import pytest
+from gym_rollouts.commands.export import TARGETS, with_agent
 
 from harness.consumers import nemo_rl, problems, program_of
 from harness.consumers.nemo_rl import KEYS
@@ -155,6 +156,26 @@ def test_accepts_a_row(kind: str) -> None:
     assert problems(f"NeMo RL {kind} row", "") == [(1, "there is no row")]
 
 
+def test_accepts_each_row_that_the_tool_exports() -> None:
+    task = {"responses_create_params": {"input": "1+1"}, "task_source": "mcqa"}
+    pair = {"prompt": TALK[:1], "chosen": TALK[1:], "rejected": SIDES[1]["completion"]}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    made = {
+        "task": TARGETS["nemo-rl"]["tasks"](with_agent(task, {"mcqa": "mcqa_simple_agent"})),
+        "sft": TARGETS["nemo-rl"]["sft"]({"messages": TALK, "tools": tools, "reward": 1.0}),
+        "preference": TARGETS["nemo-rl"]["preference"](pair),
+    }
+    assert {kind: problems(f"NeMo RL {kind} row", json.dumps(row)) for kind, row in made.items()} == {
+        "task": [],
+        "sft": [],
+        "preference": [],
+    }
+
+
+def test_a_row_may_take_several_lines_of_a_page() -> None:
+    assert problems("NeMo RL task row", json.dumps(SOUND["task"], indent=2)) == []
+
+
 @pytest.mark.parametrize(("kind", "change", "message"), BAD_ROWS)
 def test_names_a_fault_of_a_row_and_the_line_of_the_source(kind: str, change: dict, message: str) -> None:
     wrong = {name: value for name, value in (SOUND[kind] | change).items() if value is not None}
@@ -227,8 +248,9 @@ def test_the_data_says_where_it_is_from() -> None:
     assert all(name in each["files"] for name, each in data["examples"].items())
 
 
-def test_the_page_names_the_commit_of_the_keys() -> None:
-    text = (ROOT / "docs" / "tutorials" / "nemo-rl-grpo" / "index.md").read_text()
+@pytest.mark.parametrize("page", ["tutorials/nemo-rl-grpo/index", "training/integration/nemo-rl"])
+def test_a_page_names_the_commit_of_the_keys(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text()
     named = set(re.findall(r"NVIDIA-NeMo/RL/(?:blob|tree|commit)/([0-9a-f]{40})", text))
     assert named == {json.loads(KEYS.read_text())["commit"]}
 
