@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from gym_rollouts import prepare
+from gym_rollouts import Fault, prepare
+from gym_rollouts.engine import TRIES, RayEngine
 from sample import rollout, write
 
 
@@ -33,3 +34,22 @@ def test_ray_writes_what_processes_write(here: Path, monkeypatch: pytest.MonkeyP
         sum(data.count(b"\n") for name, data in found[0].items() if name.startswith("s-") and isinstance(data, bytes))
         == 66
     )
+
+
+@pytest.mark.beside("ray")
+def test_a_ray_that_does_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    tried = list[str]()
+
+    def fail(address: str, **_: object) -> None:
+        tried.append(address)
+        raise Exception("timed out during startup.\nMore.")
+
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(Fault, match=r"^Ray did not start: timed out during startup\.$"):
+        RayEngine()
+    assert tried == ["local"] * TRIES
+    with pytest.raises(Fault, match="no Ray answers there"):
+        RayEngine("1.2.3.4:5")
+    assert tried[TRIES:] == ["1.2.3.4:5"]

@@ -20,6 +20,8 @@ EngineName = Literal["local", "ray"]
 
 #: Bytes of inputs up to which starting processes takes longer than the work.
 SMALL = 1 << 23
+#: Ray gives its own parts 15 seconds to start, whatever is set. The second time they are in the machine's cache.
+TRIES = 3
 
 
 class Engine:
@@ -64,19 +66,24 @@ class RayEngine(Engine):
         # Ray's own helper processes listen on the address of the host unless this is off.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # On a busy machine Ray's parts take their time to find each other.
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
         try:
             import ray
             import ray.data
         except ImportError:
             raise Fault("--engine ray needs Ray. Install it: uv pip install 'ray[data]'") from None
         self.ray: Any = ray
-        try:
-            ray.init(address=address or "local", log_to_driver=False, include_dashboard=False if not address else None)
-        except Exception as error:  # Ray raises what its parts raise, down to Exception itself
-            what = f"--address {address}: no Ray answers there" if address else "Ray did not start"
-            raise Fault(f"{what}: {(str(error).splitlines() or [repr(error)])[0]}") from None
+        for left in reversed(range(1 if address else TRIES)):
+            try:
+                ray.init(
+                    address=address or "local", log_to_driver=False, include_dashboard=False if not address else None
+                )
+                break
+            except Exception as error:  # Ray raises what its parts raise, down to Exception itself
+                ray.shutdown()
+                if left:
+                    continue
+                what = f"--address {address}: no Ray answers there" if address else "Ray did not start"
+                raise Fault(f"{what}: {(str(error).splitlines() or [repr(error)])[0]}") from None
         ray.data.DataContext.get_current().enable_progress_bars = False
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
