@@ -45,23 +45,26 @@ def held_out(state: State, rows: Numbers, share: float, seed: int) -> Bits:
     """Which rows are held out: in each environment, so many of the families that the seed draws first, whole."""
     if not len(rows):
         return np.zeros(0, bool)
-    family = families(state, rows)
     _, environments = state.table.environments
-    question = state.column("question")[rows]
+    return drawn(families(state, rows), state.column("question")[rows], environments[rows], share, seed)
+
+
+def drawn(family: Numbers, question: Words, environment: Numbers, share: float, seed: int) -> Bits:
+    """Of rows with these families, questions and environments, those that are held out."""
     # What a family is does not depend on the order of its lines: its least question and environment.
     order = np.lexsort((question, family))
     _, starts = grouped(family[order])
     begins = np.flatnonzero(starts)
     name = question[order][begins]
-    environment = np.minimum.reduceat(environments[rows][order], begins)
+    first_of = np.minimum.reduceat(environment[order], begins)
     draw = mixed(seed, name)
-    place = np.lexsort((name, draw, environment))
-    _, first = grouped(environment[place])
+    place = np.lexsort((name, draw, first_of))
+    _, first = grouped(first_of[place])
     counts = np.diff(np.append(np.flatnonzero(first), len(place)))
     rank = np.arange(len(place)) - np.repeat(np.flatnonzero(first), counts)
     wanted = np.repeat(np.ceil(share * counts - 1e-9), counts)
     chosen = np.zeros(len(begins), bool)
     chosen[place] = rank < wanted
-    made = np.zeros(len(rows), bool)
-    made[order] = np.repeat(chosen, np.diff(np.append(begins, len(rows))))
+    made = np.zeros(len(family), bool)
+    made[order] = np.repeat(chosen, np.diff(np.append(begins, len(family))))
     return made

@@ -15,7 +15,7 @@ from gym_rollouts.errors import Fault, Reject, Unusable
 from gym_rollouts.facts import Bits, Numbers, digest, prompt_facts
 from gym_rollouts.files import Source, open_sources
 from gym_rollouts.lines import Range, ranges, read
-from gym_rollouts.rollouts import STEP, Params, say
+from gym_rollouts.rollouts import STEP, Agent, Params, decode_line, say
 from gym_rollouts.survey import uncollected
 
 
@@ -24,6 +24,8 @@ class TaskLine(Struct, gc=False):
 
     responses_create_params: Params | None = None
     task: int | None = field(default=None, name="_ng_task_index")
+    agent_ref: Agent | str | None = None
+    task_source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class Job:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """A line of a tasks file: where it is, its number if it gives one, and its question, or why it has none."""
+    """A line of a tasks file: where it is, its number if it gives one, and its question, or why it has none.
+
+    `environment` is the name that it gives, or nothing.
+    """
 
     start: int
     size: int
@@ -44,6 +49,7 @@ class TaskRow:
     task: int | None
     question: int
     problem: Unusable | None
+    environment: str = ""
 
 
 @dataclass
@@ -83,9 +89,32 @@ def row_of(place: int, text: bytes) -> TaskRow:
             raise Unusable(STEP, "no responses_create_params: this line is no task")
         params = line.responses_create_params
         facts = prompt_facts(params)
-        return TaskRow(place, len(text), same, line.task, facts.question, facts.problem)
+        agent = line.agent_ref if isinstance(line.agent_ref, str) else line.agent_ref and line.agent_ref.name
+        named = agent or line.task_source or ""
+        return TaskRow(place, len(text), same, line.task, facts.question, facts.problem, named)
     except Unusable as problem:
         return TaskRow(place, len(text), same, None, 0, problem)
+
+
+def holds_tasks(sources: list[Source]) -> bool:
+    """Say whether inputs are tasks: the first line that can be read is a request with neither answer nor reward."""
+    for source in sources:
+        for span in ranges([source]):
+            for _, text in read(span, source.start):
+                try:
+                    line = decode_line(text)
+                except Unusable:
+                    continue
+                tried = line.response is not None or line.reward is not None or line.failure is not None
+                return line.responses_create_params is not None and not tried
+    return False
+
+
+def rows_of(source: Source, engine: Engine) -> list[TaskRow]:
+    """The lines of a tasks file."""
+    engine.expect(source.size)
+    jobs = [Job(span, source.start) for span in ranges([source])]
+    return [row for part in engine.map(read_range, jobs) for row in part]
 
 
 def read_tasks(path: Path, engine: Engine, spool: Path) -> TaskFile:
@@ -97,9 +126,7 @@ def read_tasks(path: Path, engine: Engine, spool: Path) -> TaskFile:
     folder = spool / "tasks"
     folder.mkdir(exist_ok=True)
     (source,) = open_sources([path], folder)
-    engine.expect(source.size)
-    jobs = [Job(span, source.start) for span in ranges([source])]
-    rows = [row for part in engine.map(read_range, jobs) for row in part]
+    rows = rows_of(source, engine)
     numbers, first, known, seen = [], [], dict[tuple[int, bool], int](), dict[int, int]()
     for line, row in enumerate(rows):
         number = -1

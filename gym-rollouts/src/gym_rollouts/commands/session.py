@@ -70,8 +70,12 @@ def open_session(
 
 def finish(outcome: Outcome, place: Path, rejects: Path | None) -> tuple[dict[str, Any], list[str], int]:
     """Write the rejects. Returns the counts of lines, what to say of them, and the exit status."""
-    left, lines = int(outcome.left.sum()), len(outcome.state.table)
     count = write_rejects(outcome.rejects(), place)
+    return counts_of(len(outcome.state.table), int(outcome.left.sum()), count, rejects)
+
+
+def counts_of(lines: int, left: int, count: int, rejects: Path | None) -> tuple[dict[str, Any], list[str], int]:
+    """The counts of lines, what to say of them, and the exit status."""
     figures: dict[str, Any] = {"lines": lines, "rejected": count}
     said = [f"{lines:,} lines: {left:,} left, {count:,} rejected" + (f" ({rejects})" if rejects else "")]
     if not left:

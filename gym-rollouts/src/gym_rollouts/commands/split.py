@@ -9,18 +9,27 @@ import numpy as np
 import typer
 
 from gym_rollouts import options as o
-from gym_rollouts.commands.session import finish, open_session
+from gym_rollouts.commands.session import Session, counts_of, finish, open_session
 from gym_rollouts.decisions import Choices, decide
 from gym_rollouts.decisions.steps import MEASURED
-from gym_rollouts.errors import Fault
+from gym_rollouts.errors import Fault, Reject
+from gym_rollouts.files import Source, open_sources
 from gym_rollouts.report import Report
-from gym_rollouts.splitting import families, held_out
+from gym_rollouts.splitting import drawn, families, held_out
+from gym_rollouts.survey import survey
+from gym_rollouts.taskfile import holds_tasks, rows_of
 from gym_rollouts.writing import format_of
-from gym_rollouts.writing.copy import copy_lines
+from gym_rollouts.writing.copy import copy_lines, copy_sources
+from gym_rollouts.writing.rejects import write_rejects
 
 
 def split(
-    rollouts: o.Rollouts,
+    rollouts: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Rollouts or task files: plain, .gz, .zst, .bz2 or .xz; - is standard input.", show_default=False
+        ),
+    ],
     *,
     train: Annotated[Path, typer.Option("--train", help="The file to write for training.")],
     held: Annotated[Path, typer.Option("--held-out", help="The file to write of what is held out.")],
@@ -34,13 +43,16 @@ def split(
     facts: o.Facts = None,
     quiet: o.Quiet = False,
 ) -> Report:
-    """Split rollouts by task, so that no task and no question, in any spelling, is on both sides.
+    """Split rollouts or tasks by task, so that no task and no question, in any spelling, is on both sides.
 
-    Lines stay as they are, in their order. The order of the lines plays no part in what is drawn.
+    Lines stay as they are, in their order. The order of the lines plays no part in what is drawn. The first line that
+    can be read tells rollouts from tasks.
 
     Examples:
 
         gym-rollouts split rollouts.jsonl --train train.jsonl --held-out validation.jsonl --share 0.1
+
+        gym-rollouts split tasks.jsonl --train train_tasks.jsonl --held-out validation_tasks.jsonl
 
     Raises:
         Fault: an input is not there, an output would destroy something, or the share is no share.
@@ -55,7 +67,10 @@ def split(
             format_of(target, option, [".jsonl"])
             places += session.outputs.claim(target, option)
         (named,) = session.outputs.claim(rejects, "--rejects")
-        state = session.state(session.survey(rollouts), Choices())
+        sources = open_sources(rollouts, session.spool)
+        if holds_tasks(sources):
+            return split_tasks(sources, session, (train, held), places, named, rejects, share, seed)
+        state = session.state(survey(sources, session.engine, session.spool, quiet, facts), Choices())
         outcome = decide(state, MEASURED)
         figures, lines, status = finish(outcome, named, rejects)
         rows = np.flatnonzero(outcome.left)
@@ -67,3 +82,41 @@ def split(
             figures[name] = {"rows": count, "questions": tasks}
             lines.append(f"{target}: {count:,} rows of {tasks:,} questions")
     return Report(figures, lines, status)
+
+
+def split_tasks(
+    sources: list[Source], session: Session, targets: tuple[Path, Path], places: list[Path], named: Path, rejects: Path,
+    share: float, seed: int,
+) -> Report:  # fmt: skip
+    """Split task rows by their question. A line that stands twice is on one side both times."""
+    rows, owners, wrong = [], list[int](), list[Reject]()
+    lines = 0
+    for number, source in enumerate(sources):
+        found = [] if source.same_as is not None else rows_of(source, session.engine)
+        for line, row in enumerate(found, 1):
+            if row.problem is not None and row.problem.step != "conversation":
+                wrong.append(Reject(source.name, line, row.problem.step, row.problem.reason))
+            else:
+                rows.append(row)
+                owners.append(number)
+        if source.damage:
+            wrong.append(Reject(source.name, len(found) + 1, "unreadable", source.damage))
+        lines += len(found)
+    write_rejects(wrong, named)
+    figures, said, status = counts_of(lines, len(rows), len(wrong), rejects)
+    environments = {name: number for number, name in enumerate(sorted({row.environment for row in rows}))}
+    question = np.array([row.question for row in rows], np.uint64)
+    environment = np.array([environments[row.environment] for row in rows], np.int64)
+    family = np.unique(question, return_inverse=True)[1].astype(np.int64)
+    out = drawn(family, question, environment, share, seed) if rows else np.zeros(0, bool)
+    starts, sizes = (np.array([getattr(row, name) for row in rows], np.uint64) for name in ("start", "size"))
+    owner = np.array(owners, np.int32)
+    names = [str(source.path) for source in sources]
+    for name, target, place, mask in zip(("train", "held_out"), targets, places, (~out, out), strict=True):
+        count = copy_sources(
+            names, owner[mask], starts[mask], sizes[mask].astype(np.uint32), place, session.engine, session.quiet
+        )
+        questions = len(np.unique(family[mask]))
+        figures[name] = {"rows": count, "questions": questions}
+        said.append(f"{target}: {count:,} tasks of {questions:,} questions")
+    return Report(figures | {"tasks": True}, said, status)
