@@ -49,7 +49,7 @@ def held_out(state: State, rows: Numbers, share: float, seed: int) -> Bits:
     return drawn(families(state, rows), state.column("question")[rows], environments[rows], share, seed)
 
 
-def drawn(family: Numbers, question: Words, environment: Numbers, share: float, seed: int) -> Bits:
+def drawn(family: Numbers, question: Words, environment: np.ndarray, share: float, seed: int) -> Bits:
     """Of rows with these families, questions and environments, those that are held out."""
     # What a family is does not depend on the order of its lines: its least question and environment.
     order = np.lexsort((question, family))
