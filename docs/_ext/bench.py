@@ -1,6 +1,7 @@
 """``{bench-table} data``: what ``nox -s bench -- data --record`` measured, as a table for each number of rows.
 
-The argument is the bench's name; its record is ``docs/_data/bench-NAME.json``.
+The argument is the bench's name; its record is ``docs/_data/bench-NAME.json``. ``{similarity-table}`` shows how often
+the steps on similar questions agree with people, as the tool's tests found out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,33 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 RECORDS = Path(__file__).resolve().parent.parent / "_data"
-HEADINGS = ("step", "loop, rows/s", "this page, rows/s", "ratio", "loop, peak", "this page, peak")
+HEADINGS = ("step", "loop, rows/s", "gym-rollouts, rows/s", "ratio", "loop, peak", "gym-rollouts, peak")
+SIMILARITY = RECORDS / "similarity.json"
+AGREEMENT = ("step", "pairs of tasks", "labeled the same", "precision", "recall")
+
+
+class SimilarityTable(SphinxDirective):
+    """What the steps on similar questions find of the labeled pairs of tasks."""
+
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(SIMILARITY))
+        return [table(similarity_rows(), AGREEMENT)]
+
+
+def similarity_rows() -> list[tuple[str, ...]]:
+    """The cells of the table of precision and recall, without its head."""
+    found = json.loads(SIMILARITY.read_text(encoding="utf-8"))
+    return [
+        (step, str(found["pairs"]), str(found["same"]), f"{rates['precision']:.0%}", f"{rates['recall']:.0%}")
+        for step, rates in found["steps"].items()
+    ]
+
+
+def similarity_as_markdown(_: str) -> Iterator[str]:
+    """The same table in the page's Markdown twin."""
+    yield from markdown_table(AGREEMENT, similarity_rows())
 
 
 class BenchTable(SphinxDirective):
@@ -47,10 +74,15 @@ def as_markdown(name: str) -> Iterator[str]:
     for result in results_of(name):
         yield caption(result)
         yield ""
-        yield "| " + " | ".join(HEADINGS) + " |"
-        yield "| --- " * len(HEADINGS) + "|"
-        yield from ("| " + " | ".join(cells) + " |" for cells in rows_of(result))
+        yield from markdown_table(HEADINGS, rows_of(result))
         yield ""
+
+
+def markdown_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """A table as lines of Markdown."""
+    yield "| " + " | ".join(headings) + " |"
+    yield "| --- " * len(headings) + "|"
+    yield from ("| " + " | ".join(cells) + " |" for cells in rows)
 
 
 def caption(result: dict[str, Any]) -> str:
@@ -80,10 +112,10 @@ def paragraph(text: str) -> nodes.paragraph:
     return nodes.paragraph("", "", nodes.Text(text))
 
 
-def table(rows: list[tuple[str, ...]]) -> nodes.table:
-    group = nodes.tgroup(cols=len(HEADINGS))
-    group += [nodes.colspec(colwidth=1) for _ in HEADINGS]
-    group += [nodes.thead("", row_of(HEADINGS)), nodes.tbody("", *map(row_of, rows))]
+def table(rows: list[tuple[str, ...]], headings: tuple[str, ...] = HEADINGS) -> nodes.table:
+    group = nodes.tgroup(cols=len(headings))
+    group += [nodes.colspec(colwidth=1) for _ in headings]
+    group += [nodes.thead("", row_of(headings)), nodes.tbody("", *map(row_of, rows))]
     return nodes.table("", group)
 
 
@@ -93,4 +125,5 @@ def row_of(cells: tuple[str, ...]) -> nodes.row:
 
 def setup(app: Sphinx) -> dict[str, object]:
     app.add_directive("bench-table", BenchTable)
+    app.add_directive("similarity-table", SimilarityTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

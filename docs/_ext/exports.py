@@ -54,6 +54,7 @@ _DROPPED = frozenset({"toctree", "filter-rows"})
 #: Directives that write a table of data that the site holds: each gives its lines for an argument.
 _TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "bench-table": bench.as_markdown,
+    "similarity-table": bench.similarity_as_markdown,
     "format-table": formats.as_markdown,
     "framework-table": frameworks.as_markdown,
 }
