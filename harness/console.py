@@ -15,7 +15,7 @@ from harness.verdict import Failure
 PROMPT = "$ "
 
 #: What stands before a continued line: an editor takes away the space behind it where the line is empty.
-CONTINUED = re.compile(r">(?: |$)")
+CONTINUED = re.compile(r"^>(?: |$)")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -174,7 +175,8 @@ def _from_click(name: str, group: str) -> Iterator[tuple[str, list[str]]]:
         for inner, each in getattr(command, "commands", {}).items():
             yield from walk(f"{words} {inner}", each)
 
-    made = getattr(importlib.import_module(module), attribute)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of what it imports, such as Ray
+        made = getattr(importlib.import_module(module), attribute)
     return walk(name, made if hasattr(made, "params") else made())
 
 

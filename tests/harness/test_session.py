@@ -197,6 +197,8 @@ def test_a_command_may_take_more_than_one_line(judge):
     lines = ["$ cat > rows.txt <<'EOF'", "$ one", "two", "EOF", "$ wc -l \\", "    rows.txt", "2 rows.txt"]
     assert judge(console(*lines)) is None
     assert judge(console("$ for x in a b; do", "> echo $x", "> done", "a", "b")) is None
+    redirected = ["$ echo hello \\", "    > said.txt", "$ for x in a; do", "> echo $x > said-$x.txt", "> done"]
+    assert judge(console(*redirected, "$ cat said.txt said-a.txt", "hello", "a")) is None
     empty = ["$ python - <<'END'", "> print(1)", ">", "> if True:", ">     print(2)", "> END", "1", "2"]
     assert judge(console(*empty)) is None
 
