@@ -38,7 +38,7 @@ COMMANDS = {
     "filter": ("filter", *FILTER, "--without", "similar task"),
     "filter, near-duplicates too": ("filter", *FILTER),
     "metrics": ("metrics", "{source}", "--json"),
-    "balance": ("balance", *STEPS["balance"][1:], "--short", "200"),
+    "balance": ("balance", *STEPS["balance"][1:], "--short", "200", "--rejects", "unbalanced.jsonl"),
 }
 
 
