@@ -262,3 +262,12 @@ def test_the_tasks_that_gave_nothing_are_named(here: Path) -> None:
     assert (made.figures["preference"]["tasks"], made.figures["preference"]["without"]) == (1, [1, 2, 7])
     assert "s.jsonl: 3 rows from 2 of 4 tasks" in "\n".join(made.lines)
     assert "none from the tasks 1, 2, 7" in made.lines[-1]
+
+
+def test_what_it_says_fits_a_terminal(here: Path) -> None:
+    rows = [rollout(task, n, float(n), "a" * (n + 1) * 40, f"{task}?") for task in range(40) for n in range(2)]
+    write(Path("r.jsonl"), [*rows, *(rollout(40, n, 1.0, "b", "40?") for n in range(2))])
+    report = prepare([Path("r.jsonl")], sft=Path("s.jsonl"), preference=Path("p.jsonl"))
+    assert "  the chosen side is longer in 40, the median ratio is 2.00" in report.lines
+    assert "  80 characters in the middle, 80 at the most" in report.lines
+    assert max(map(len, report.lines)) <= 80

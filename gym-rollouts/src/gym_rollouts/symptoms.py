@@ -175,7 +175,7 @@ SYMPTOMS: dict[str, tuple[str, Callable[[View], bool] | None]] = {
     "empty answer": ("the last message has no text", _empty_answer),
     "reasoning without answer": ("the rollout ends with reasoning", _reasoning_only),
     "repeats itself": ("a text of the model ends in the same words again and again", _circles),
-    "stops early": ("wrong, with fewer calls than a right attempt at the task, and nothing else", None),
+    "stops early": ("wrong, with fewer calls than a right attempt, and no other symptom", None),
 }
 
 

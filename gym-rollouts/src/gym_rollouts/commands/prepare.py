@@ -134,9 +134,8 @@ def prepare(
             without = tasks_without(state, counted, rows[:, 0])
             from_tasks = figures["tasks"] - len(without)
             figures[kind] = {"rows": len(rows), "tasks": from_tasks, "without": without[:MOST_NAMED]} | extra
-            said.append(
-                f"{target}: {len(rows):,} rows from {from_tasks:,} of {figures['tasks']:,} tasks{say_lengths(extra)}"
-            )
+            said.append(f"{target}: {len(rows):,} rows from {from_tasks:,} of {figures['tasks']:,} tasks")
+            said += say_lengths(extra)
             if 0 < len(without) < figures["tasks"]:
                 said.append(f"  none from {say_tasks(without)}")
         if rl_place and tasks:
@@ -220,16 +219,14 @@ def pair_lengths(table: Table, rows: Numbers) -> dict[str, Any]:
     }
 
 
-def say_lengths(figures: dict[str, Any]) -> str:
-    """The lengths of rows, in words."""
+def say_lengths(figures: dict[str, Any]) -> list[str]:
+    """The lengths of rows, in words: lines under that of their file."""
+    said = []
     if "chosen_is_longer" in figures:
-        equal = f"; {figures['equal_sides']:,} with two equal sides left out" if figures["equal_sides"] else ""
-        return f"; the chosen side is longer in {figures['chosen_is_longer']:,}, " + (
-            f"the median ratio is {figures['median_length_ratio']:.2f}{equal}"
-        )
+        ratio = figures["median_length_ratio"]
+        said.append(f"  the chosen side is longer in {figures['chosen_is_longer']:,}, the median ratio is {ratio:.2f}")
     if figures.get("equal_sides"):
-        return f"; {figures['equal_sides']:,} with two equal sides left out"
-    lengths = figures.get("characters")
-    if not lengths:
-        return ""
-    return f"; {lengths['median']:,} characters in the middle, {lengths['longest']:,} at the most"
+        said.append(f"  {figures['equal_sides']:,} with two equal sides left out")
+    if lengths := figures.get("characters"):
+        said.append(f"  {lengths['median']:,} characters in the middle, {lengths['longest']:,} at the most")
+    return said
