@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from gym_rollouts import Fault, export, prepare
 from gym_rollouts.commands.export import TARGETS
@@ -149,6 +150,39 @@ def test_openrlhf_gets_prompts_with_the_whole_task_as_label(prepared: Path) -> N
     assert '\n{"type": "function", "function": {"name": "f", "parameters": {' in told
 
 
+def test_verl_gets_conversations_as_parquet_with_tools_as_text(prepared: Path) -> None:
+    made = export(Path("sft.jsonl"), to="verl", output=Path("out.parquet"))
+    first, second = pq.read_table("out.parquet").to_pylist()
+    assert made.figures == {"rows": 2, "written": 2, "rejected": 0, "kind": "sft"}
+    assert '"name": "f"' in first["messages"][0]["content"]
+    assert [each["role"] for each in first["messages"]] == ["system", "user", "assistant", "user", "assistant"]
+    assert [each["role"] for each in second["messages"]] == ["user", "assistant"]
+
+
+def test_verl_gets_prompts_with_answer_and_task_in_both_formats(prepared: Path) -> None:
+    listed = {"responses_create_params": {"input": "Use f.", "tools": TOOLS}, "expected_answer": ["a"]}
+    tasks = [*TASKS, listed | {"task_source": "office"}]
+    write(prepared / "tasks.jsonl", tasks)
+    for output in (OUT, Path("out.parquet")):
+        assert export(Path("tasks.jsonl"), to="verl", output=output).figures["written"] == 3
+    rows, columns = read(OUT), pq.read_table("out.parquet").to_pylist()
+    assert [row["reward_model"]["ground_truth"] for row in rows] == ["4", "", '["a"]']
+    assert [json.loads(row["extra_info"]["task"]) for row in rows] == tasks
+    assert [row["data_source"] for row in rows] == ["default", "default", "office"]
+    for row in columns:
+        row["prompt"] = [{name: text for name, text in each.items() if text is not None} for each in row["prompt"]]
+    assert columns == rows
+
+
+def test_parquet_of_many_rows_and_of_none_is_whole(prepared: Path) -> None:
+    write(prepared / "tasks.jsonl", TASKS * 1001)
+    export(Path("tasks.jsonl"), to="verl", output=Path("out.parquet"))
+    assert pq.read_table("out.parquet").num_rows == 2002
+    write(prepared / "none.jsonl", [{"prompt": []}])
+    assert export(Path("none.jsonl"), to="verl", output=Path("none.parquet")).status != 0
+    assert pq.read_table("none.parquet").num_rows == 0
+
+
 def test_results_that_follow_each_other_are_one_message() -> None:
     call = {"function": {"name": "f", "arguments": {"a": 1}}}
     results = [{"role": "tool", "content": "1"}, {"role": "tool", "content": "2"}]
@@ -181,7 +215,7 @@ def test_rows_that_a_framework_does_not_take_are_status_1(prepared: Path) -> Non
 
 def test_wrong_use_is_a_fault(prepared: Path) -> None:
     for options, said in (
-        ({"to": "tlr"}, "--to tlr: expected one of trl, nemo-rl, openrlhf"),
+        ({"to": "tlr"}, "--to tlr: expected one of trl, nemo-rl, openrlhf, verl"),
         ({"to": "trl", "kind": "pairs"}, "--kind pairs: trl takes sft, preference, tasks, rl"),
         ({"to": "nemo-rl", "agent": ["a", "b"]}, "a second agent for all rows"),
         ({"to": "nemo-rl", "agent": ["a=b", "a=c"]}, "a second agent for a"),
@@ -189,6 +223,9 @@ def test_wrong_use_is_a_fault(prepared: Path) -> None:
         ({"to": "nemo-rl", "agent": ["a"]}, "--agent is for task rows, and these are of the kind sft"),
         ({"to": "trl", "output": Path("sft.jsonl")}, "is an input too"),
         ({"to": "trl", "output": Path("out.csv")}, "must be one of .jsonl"),
+        ({"to": "trl", "output": Path("out.parquet")}, "must be one of .jsonl"),
+        ({"to": "verl"}, "verl reads sft rows from Parquet only"),
+        ({"to": "verl", "kind": "preference"}, "verl takes sft, tasks, rl"),
     ):
         with pytest.raises(Fault, match=said):
             export(Path("sft.jsonl"), **({"output": OUT} | options))

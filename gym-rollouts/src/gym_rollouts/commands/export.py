@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import msgspec
+import pyarrow as pa
 import typer
 
 from gym_rollouts import options as o
@@ -26,6 +27,7 @@ from gym_rollouts.rollouts import prompt_of
 from gym_rollouts.tool_text import as_text, with_tools
 from gym_rollouts.writing import format_of
 from gym_rollouts.writing.rejects import write_rejects
+from gym_rollouts.writing.stream import JsonStream, ParquetStream
 
 #: Makes a row of a framework of one that `faults` passes; it raises `Unusable` where it cannot.
 Convert = Callable[[Row], Row]
@@ -98,11 +100,46 @@ def openrlhf_preference(row: Row) -> Row:
 
 def openrlhf_rl(row: Row) -> Row:
     """A prompt for OpenRLHF's PromptDataset. `label` is the whole task as text, which its reward function gets."""
+    label = json.dumps(row, ensure_ascii=False)
+    return {"prompt": _prompt_with_tools(row), "label": label, "datasource": _source_of(row)}
+
+
+def verl_sft(row: Row) -> Row:
+    """A conversation for verl's MultiTurnSFTDataset, with its tools as text.
+
+    In Parquet, the parameters of all tools would share one type, and each tool would have the fields of all others.
+    """
+    return {"messages": with_tools(as_text(row["messages"]), row.get("tools") or [])}
+
+
+def verl_rl(row: Row) -> Row:
+    """A prompt for verl's RLHFDataset. `extra_info.task` is the whole task as text, which a reward function gets.
+
+    A reward manager of verl reads `reward_model.ground_truth` of each row: text, empty where the task has no answer.
+    """
+    answer = row.get("expected_answer", "")
+    return {
+        "data_source": _source_of(row),
+        "prompt": _prompt_with_tools(row),
+        "reward_model": {
+            "style": "rule",
+            "ground_truth": answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False),
+        },
+        "extra_info": {"task": json.dumps(row, ensure_ascii=False)},
+    }
+
+
+def _source_of(row: Row) -> str:
+    """What a task is counted under: its source, else its agent."""
+    source = row.get("task_source")
+    return (source if isinstance(source, str) else None) or agent_of(row) or "default"
+
+
+def _prompt_with_tools(row: Row) -> list[Row]:
+    """The prompt of a task, with its tools as text of the system message."""
     flat = row["responses_create_params"].get("tools") or []
     tools = [{"type": "function", "function": {n: v for n, v in tool.items() if n != "type"}} for tool in flat]
-    prompt = with_tools(as_text(_prompt(row)), tools)
-    source = row.get("task_source") or agent_of(row) or "default"
-    return {"prompt": prompt, "label": json.dumps(row, ensure_ascii=False), "datasource": source}
+    return with_tools(as_text(_prompt(row)), tools)
 
 
 def agent_of(row: Row) -> str | None:
@@ -158,14 +195,31 @@ TARGETS: dict[str, dict[str, Convert]] = {
     "openrlhf": {
         "sft": openrlhf_sft, "preference": openrlhf_preference, "tasks": openrlhf_rl, "rl": openrlhf_rl,
     },
+    "verl": {"sft": verl_sft, "tasks": verl_rl, "rl": verl_rl},
 }  # fmt: skip
+
+_MESSAGES = pa.list_(pa.struct([(name, pa.string()) for name in ("role", "content", "reasoning_content")]))
+_VERL_RL = pa.schema([
+    ("data_source", pa.string()),
+    ("prompt", _MESSAGES),
+    ("reward_model", pa.struct([("style", pa.string()), ("ground_truth", pa.string())])),
+    ("extra_info", pa.struct([("task", pa.string())])),
+])  # fmt: skip
+
+#: The frameworks whose loaders read Parquet too, each with the columns of the rows of each kind.
+SCHEMAS: dict[str, dict[str, pa.Schema]] = {
+    "verl": {"sft": pa.schema([("messages", _MESSAGES)]), "tasks": _VERL_RL, "rl": _VERL_RL},
+}
+
+#: The framework and kind of rows whose loader reads Parquet and nothing else.
+PARQUET_ONLY = {("verl", "sft")}
 
 
 def export(
     rows: Annotated[Path, typer.Argument(help="SFT rows, preference pairs or task rows: .jsonl.", show_default=False)],
     *,
     to: Annotated[str, typer.Option("--to", help=f"The framework: {', '.join(TARGETS)}.")],
-    output: Annotated[Path, typer.Option("--output", help="The file to write: .jsonl.")],
+    output: Annotated[Path, typer.Option("--output", help="The file to write: .jsonl; for verl .parquet, too.")],
     kind: Annotated[
         Optional[str], typer.Option("--kind", help="sft, preference, tasks or rl; unset, what the rows tell.")
     ] = None,
@@ -190,6 +244,8 @@ def export(
 
         gym-rollouts export rl.jsonl --to nemo-rl --output nemo-rl.jsonl --agent mcqa=mcqa_simple_agent
 
+        gym-rollouts export sft.jsonl --to verl --output verl-sft.parquet
+
     Raises:
         Fault: the input is not there, the framework is unknown or takes no such rows, or an output would destroy
             something.
@@ -204,11 +260,11 @@ def export(
     kinds = Counter[str]()
     count = 0
     with open_session([rows], spool=spool) as session:
-        format_of(output, "--output", [".jsonl"])
+        suffix = format_of(output, "--output", [".jsonl", ".parquet"] if to in SCHEMAS else [".jsonl"])
         (place,) = session.outputs.claim(output, "--output")
         (named,) = session.outputs.claim(rejects, "--rejects")
         (source,) = open_sources([rows], session.spool)
-        with place.open("wb") as out:
+        with place.open("wb") as file, (ParquetStream if suffix == ".parquet" else JsonStream)(file) as out:
             for span in ranges([source]):
                 for _, line in read(span, source.start):
                     count += 1
@@ -217,8 +273,12 @@ def export(
                     except Unusable as problem:
                         found.append(Reject(str(rows), count, problem.step, problem.reason))
                         continue
+                    if suffix == ".jsonl" and (to, told) in PARQUET_ONLY:
+                        raise Fault(
+                            f"--output {output}: {to} reads {told} rows from Parquet only: name a .parquet file"
+                        )
                     kinds[told] += 1
-                    out.write(msgspec.json.encode(made) + b"\n")
+                    out.write(made, SCHEMAS.get(to, {}).get(told))
         write_rejects(found, named)
     written = kinds.total()
     figures = {"rows": count, "written": written, "rejected": len(found), "kind": next(iter(kinds), None)}
