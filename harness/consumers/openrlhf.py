@@ -8,13 +8,12 @@ beginning of a flag for the flag; here a flag must be one that it has, in full.
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.consumers.strict import Problem
+from harness.consumers.strict import Problem, row_problems
 from harness.nearest import nearest
 
 DRY_RUN = Path(__file__).parents[2] / "docs" / "downloads" / "openrlhf_dry_run.py"
@@ -73,18 +72,7 @@ def _line(text: str, said: str, command: str) -> int:
 
 def rows(text: str, kind: str) -> list[Problem]:
     """What is wrong with lines of JSON that a loader of OpenRLHF reads, as it reads them."""
-    problems: list[Problem] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            problems.append(Problem(number, f"not JSON: {error}"))
-            continue
-        if not isinstance(row, dict):
-            problems.append(Problem(number, "expected an object"))
-        elif said := _row_fault(row, kind):
-            problems.append(Problem(number, said))
-    return problems or ([] if text.strip() else [Problem(1, "there is no row")])
+    return row_problems(text.splitlines(), lambda row: _row_fault(row, kind))
 
 
 def _row_fault(row: dict[str, Any], kind: str) -> str | None:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
+import json
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -45,6 +46,21 @@ class Problem:
 
     line: int
     message: str
+
+
+def row_problems(lines: Iterable[str], fault: Callable[[dict[str, Any]], str | None]) -> list[Problem]:
+    """What is wrong with lines of JSON, each an object; ``fault`` tells what is wrong with one, or gives None."""
+    problems: list[Problem] = []
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            problems.append(Problem(number, f"not JSON: {error}"))
+            continue
+        if said := fault(row) if isinstance(row, dict) else "expected an object":
+            problems.append(Problem(number, said))
+    return problems if number else [Problem(1, "there is no row")]
 
 
 def compose(text: str) -> yaml.Node | None:

@@ -19,7 +19,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from harness.consumers.strict import Problem, data_of, line_of, mapping, unknown_key, unknown_keys, wrong_values
+from harness.consumers.strict import (
+    Problem,
+    data_of,
+    line_of,
+    mapping,
+    row_problems,
+    unknown_key,
+    unknown_keys,
+    wrong_values,
+)
 from harness.nearest import nearest
 
 #: The commands that train, each a module of ``trl.scripts`` with a parser.
@@ -71,18 +80,7 @@ def command_line(text: str) -> list[Problem]:
 
 def rows(text: str, kind: str) -> list[Problem]:
     """What is wrong with lines of JSON that TRL's trainer for ``kind`` reads, as its collator needs them."""
-    problems: list[Problem] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            problems.append(Problem(number, f"not JSON: {error}"))
-            continue
-        if not isinstance(row, dict):
-            problems.append(Problem(number, "expected an object"))
-        elif said := _row_fault(row, kind):
-            problems.append(Problem(number, said))
-    return problems or ([] if text.strip() else [Problem(1, "there is no row")])
+    return row_problems(text.splitlines(), lambda row: _row_fault(row, kind))
 
 
 #: The sets of columns, of which one must be there whole, that TRL's trainers read.
