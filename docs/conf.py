@@ -91,7 +91,7 @@ html_theme_options = {
     "logo": {"text": project},
     "show_toc_level": 2,
     "navigation_with_keys": False,  # arrow keys belong to the reader
-    "header_links_before_dropdown": 5,
+    "header_links_before_dropdown": 6,
     "navbar_persistent": ["search-button"],
     "article_header_start": ["breadcrumbs"],
     "secondary_sidebar_items": ["page-toc"],

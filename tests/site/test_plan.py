@@ -77,6 +77,9 @@ def test_plan_is_whole() -> None:
     training = [entry["content-type"] for name, entry in pages.items() if name.startswith("training/")]
     assert len(training) == 24
     assert [training.count(kind) for kind in ("explanation", "how-to", "reference")] == [6, 14, 4]
+    tutorials = [entry["content-type"] for name, entry in pages.items() if name.startswith("training-tutorials/")]
+    assert len(tutorials) == 7
+    assert [tutorials.count(kind) for kind in ("navigation", "tutorial")] == [1, 6]
     for reference in plan()["reference"]:
         assert reference["to"] in pages
         assert any(name.startswith(reference["from"]) for name in pages)
@@ -112,6 +115,13 @@ def test_a_page_that_leaves_the_plan_is_named(changed: dict[str, str], said: str
     found = list(faults(SMALL_PLAN, AS_PLANNED | changed))
     assert len(found) == 1
     assert found[0].startswith(said)
+
+
+def test_every_tutorial_that_is_there_has_a_card() -> None:
+    pages = {page.name: page.text for page in all_pages(DOCS)}
+    cards = links("training-tutorials/index", pages["training-tutorials/index"])
+    tutorials = {name for name in pages if name.startswith(("training-tutorials/", "tutorials/"))}
+    assert tutorials - {"training-tutorials/index"} <= cards
 
 
 def test_references_wait_for_their_pages() -> None:
