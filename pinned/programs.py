@@ -49,6 +49,7 @@ class Program:
             strings that could be a key.
         scripts: its commands, where words are all that is known of them.
         flags: ``module:name`` of a function that gives its commands with their flags, called in that environment.
+        keys: the same for the keys of its configurations, which are names.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Program:
     sources: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
     flags: str = ""
+    keys: str = ""
 
 
 #: The programs, by the word that starts their commands.
@@ -90,6 +92,20 @@ PROGRAMS = {
         sources=("openrlhf/**/*.py",),
         flags="harness.consumers.openrlhf:flags",
     ),
+    "verl": Program(
+        "verl",
+        "verl",
+        environment="verl",
+        sources=(
+            "verl/trainer/**/*.py",
+            "verl/experimental/agent_loop/*.py",
+            "verl/experimental/reward_loop/**/*.py",
+            "verl/utils/dataset/*.py",
+            "verl/utils/config.py",
+        ),
+        scripts=("verl.trainer.main_ppo", "verl.trainer.sft_trainer"),
+        keys="harness.consumers.verl:keys",
+    ),
     "transformers": Program("transformers", "transformers", environment="trl"),
     "torch": Program("torch", "torch", environment="trl"),
 }
@@ -102,7 +118,7 @@ def gather(name: str, program: Program) -> dict[str, Any]:
     elif program.environment == DEFAULT:
         commands = dict(_from_help(name, program))
     elif program.flags:
-        commands = _from_its_environment(program)
+        commands = _from_its_environment(program, program.flags)
     else:
         commands = {command: [] for command in program.scripts}
     found = {
@@ -113,7 +129,7 @@ def gather(name: str, program: Program) -> dict[str, Any]:
         "environment": sorted(_variables(name, program)),
     }
     if program.sources:
-        found |= {"runs_in": program.environment, "names": sorted(words(_sources(program)))}
+        found |= {"runs_in": program.environment, "names": sorted(words(_sources(program)) | _keys(program))}
     return found
 
 
@@ -180,8 +196,13 @@ def _from_click(name: str, group: str) -> Iterator[tuple[str, list[str]]]:
     return walk(name, made if hasattr(made, "params") else made())
 
 
-def _from_its_environment(program: Program) -> dict[str, list[str]]:
-    module, _, function = program.flags.partition(":")
+def _keys(program: Program) -> set[str]:
+    made = _from_its_environment(program, program.keys) if program.keys else {}
+    return {key for keys in made.values() for key in keys}
+
+
+def _from_its_environment(program: Program, named: str) -> dict[str, list[str]]:
+    module, _, function = named.partition(":")
     ask = f"import json; from {module} import {function}; print(json.dumps({function}()))"
     command = [ENVIRONMENTS[program.environment].interpreter, "-c", ask]
     return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)

@@ -33,7 +33,7 @@ PARTS = {
 #: What runs in an environment of its own although it lies among the programs of another group.
 ITS_GROUP = "the consumers of its environment, whose group has it"
 ELSEWHERE = {
-    "tests": dict.fromkeys(("accelerate", "openrlhf", "torch", "transformers", "trl"), ITS_GROUP)
+    "tests": dict.fromkeys(("accelerate", "openrlhf", "tokenizers", "torch", "transformers", "trl", "verl"), ITS_GROUP)
     | {"gym_rollouts": "the session installs the tool from its sources"}
 }
 

@@ -72,6 +72,12 @@ CONSUMERS: dict[str, Consumer] = {
         f"OpenRLHF {each} row": Consumer("harness.consumers.openrlhf:rows", (each,), "openrlhf")
         for each in ("sft", "preference", "prompt")
     },
+    **{
+        f"verl {name}": Consumer("harness.consumers.verl:config", (command,), "verl")
+        for name, command in (("ppo", "main_ppo"), ("sft", "sft_trainer"))
+    },
+    **{f"verl {each} row": Consumer("harness.consumers.verl:rows", (each,), "verl") for each in ("sft", "rl")},
+    "verl agent loops": Consumer("harness.consumers.verl:agent_loops", (), "verl"),
     "OpenRLHF chat request": Consumer("harness.consumers.openrlhf_executor:request", ("POST /v1/chat/completions",)),
     "TrainingArguments": _arguments("transformers", "transformers:TrainingArguments"),
 }
@@ -80,11 +86,13 @@ CONSUMERS: dict[str, Consumer] = {
 PROGRAMS: dict[str, Consumer] = {
     "trl": Consumer("harness.consumers.trl:command_line", (), "trl"),
     "openrlhf": Consumer("harness.consumers.openrlhf:command_line", (), "openrlhf"),
+    "verl": Consumer("harness.consumers.verl:command_line", (), "verl"),
     "NeMo RL": Consumer("harness.consumers.nemo_rl:command_line"),
 }
 #: Programs that others start: what follows these words is theirs.
 _STARTED = {
     "openrlhf": re.compile(r"\s(?:-m|--module)\s+openrlhf\.cli\."),
+    "verl": re.compile(r"\s-m\s+verl\.trainer\."),
     "NeMo RL": re.compile(r"\sexamples/(?:nemo_gym/)?run_\w+\.py\b"),
 }
 
