@@ -10,9 +10,9 @@ normalized prompt without the system's part, in any spelling. It tells what leak
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
+from collections.abc import Callable
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -64,6 +64,11 @@ TROUBLE = re.compile(r"(?i)\b(error|exception|traceback|invalid|not found|not va
 #: The beginnings that TROUBLE finds, which are looked for first: that is faster than the expression.
 TROUBLES = ("error", "exception", "traceback", "invalid", "not ", "failed")
 LINE_LIMIT = 1 << 32
+
+#: 64 bits that stand for a text.
+digest: Callable[[bytes | msgspec.Raw], int] = xxh3_64_intdigest
+SORTED = msgspec.json.Encoder(order="deterministic").encode
+PACK = msgspec.msgpack.Encoder().encode
 
 Numbers = NDArray[np.int64]
 Bits = NDArray[np.bool_]
@@ -149,7 +154,9 @@ def summary_of(messages: list[Message]) -> tuple[int, int, int, bool]:
 
     Ids of calls differ between servers' runs and say nothing. The last value says whether a content has parts.
     """
-    length, parts, texts, thoughts = 0, False, list[str](), list[str]()
+    length, parts = 0, False
+    texts: list[str] = []
+    thoughts: list[int | str] = []
     for message in messages:
         role, content = message.role, message.content
         if content is None:
@@ -164,19 +171,19 @@ def summary_of(messages: list[Message]) -> tuple[int, int, int, bool]:
                 length += len(content)
             if message.reasoning is not None:
                 length += len(message.reasoning)
-                thoughts += (str(len(texts)), message.reasoning)
+                thoughts += (len(texts), message.reasoning)
             for call in message.tool_calls or ():
                 arguments = call.function.arguments
                 length += len(arguments)
                 texts += ("\1call", call.function.name, arguments)
         else:  # not the model's own: it tells two attempts apart, but not two answers
-            thoughts += (str(len(texts)), role, text)
-    # A length before each text: no two lists of texts are the same text.
-    answer = "".join([f"{len(text)}:{text}" for text in texts]).encode()
+            thoughts += (len(texts), role, text)
+    # MessagePack has a length before each text: no two lists of texts are the same bytes, and nothing is escaped.
+    answer = PACK(texts)
     without = digest(answer)
     if not thoughts:
         return length, without, without, parts
-    return length, without, digest(answer + "".join([f"{len(text)}:{text}" for text in thoughts]).encode()), parts
+    return length, without, digest(answer + PACK(thoughts)), parts
 
 
 def parts_in(messages: list[Message]) -> bool:
@@ -198,7 +205,10 @@ def tells_of_trouble(output: str | list[Part] | None) -> bool:
     """Say whether a tool's result tells of an error."""
     text = output if isinstance(output, str) else text_of(output)
     lowered = text.lower()
-    return any(word in lowered for word in TROUBLES) and TROUBLE.search(text) is not None
+    for word in TROUBLES:
+        if word in lowered:
+            return TROUBLE.search(text) is not None
+    return False
 
 
 def text_of(content: str | list[Part] | list[dict[str, Any]] | None) -> str:
@@ -207,11 +217,6 @@ def text_of(content: str | list[Part] | list[dict[str, Any]] | None) -> str:
         return content
     texts = [part.get("text") if isinstance(part, dict) else part.text for part in content or ()]
     return "\n".join([text or "" for text in texts])
-
-
-def digest(text: bytes | msgspec.Raw) -> int:
-    """64 bits that stand for a text."""
-    return xxh3_64_intdigest(text)
 
 
 def prompt_facts(params: Params) -> PromptFacts:
@@ -242,9 +247,14 @@ def _prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> Promp
     if prompt is None:
         raw = items + b"\0" + (instructions or "").encode()
         return PromptFacts(None, problem, digest(raw), digest(raw + b"\0" + tools), True, False, tools)
-    asked = [message for message in prompt.messages if message.role not in ("system", "developer")]
-    question = digest("\0".join(map(spelled_alike, asked or prompt.messages)).encode())
-    named = json.dumps([chat_tools, [spelled_alike(message) for message in prompt.messages]], sort_keys=True)
+    spelled = [spelled_alike(message) for message in prompt.messages]
+    asked = [
+        text
+        for text, message in zip(spelled, prompt.messages, strict=True)
+        if message.role not in ("system", "developer")
+    ]
+    question = digest("\0".join(asked or spelled).encode())
+    named = SORTED([chat_tools, spelled])
     objects = all(
         calls.is_object(str(call.function.arguments)) for each in prompt.messages for call in each.tool_calls or ()
     )
@@ -252,7 +262,7 @@ def _prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> Promp
         None if problem else prompt,
         problem,
         question,
-        digest(named.encode()),
+        digest(named),
         objects,
         parts_in(prompt.messages),
         tools,
@@ -267,5 +277,7 @@ def spelled_alike(message: Message) -> str:
         texts.append(part["text"] if part["type"] == "text" else f"\0image {part['image_url']['url']}")
     for call in message.tool_calls or ():
         texts.append(f"\0call {call.function.name} {call.function.arguments!s}")
-    normal = unicodedata.normalize("NFKC", "\n".join(texts)).casefold()
+    text = "\n".join(texts)
+    # ASCII has one form, and its own small letters.
+    normal = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     return f"{message.role} {' '.join(normal.split())}"

@@ -92,7 +92,7 @@ def to_messages(items: list[Item]) -> list[Message]:
     messages: list[Message] = []
     turn: Message | None = None  # the assistant's message that further items may still join
     for place, item in enumerate(items):
-        kind = item.kind
+        kind = item.type or item.kind
         if kind == "message" and item.role == "assistant":
             if item.phase:
                 raise Unusable(STEP, f"a message of the phase {item.phase!r}, which chat messages do not have")
