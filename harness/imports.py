@@ -45,9 +45,11 @@ def _uses_of(path: Path, root: Path) -> Iterator[Path]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError:  # whoever runs it will hear of it
         return
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings only tell of others
+    prose: set[int] = set()  # docstrings only tell of others; the walk comes to a statement before its value
     for node in ast.walk(tree):
         match node:
+            case ast.Expr(value=value):
+                prose.add(id(value))
             case ast.Import(names=names):
                 for each in names:
                     yield from _files(each.name, root)

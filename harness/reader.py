@@ -7,6 +7,7 @@ of the page that they have run by then bring. The rest is hidden from the page's
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,23 +58,27 @@ class Packages:
         self.programs: dict[str, str] = {}
         self.names: set[str] = set()
         self.sources: set[Path] = set()
+        programs, modules = environment.programs.name, set[tuple[str, str]]()
         for each in metadata.distributions(path=[str(folder)]):
             name = canonicalize_name(each.metadata["Name"])
             self.names.add(name)
-            self._needs[name] = each.requires or []
-            for file in each.files or ():
-                if file.parent.name == environment.programs.name and file.parts[0] == "..":
-                    self.programs[file.name] = name
-                elif file.suffix == ".pth" and len(file.parts) == 1:  # an editable install names its sources' folder
-                    for folder in _named_by(self.folder / file):
-                        self.sources.add(folder)
-                        for path in folder.iterdir():
-                            if path.suffix in ("", ".py") and path.stem.isidentifier():
-                                self.modules.setdefault(path.stem, set()).add(name)
-                elif len(file.parts) > 1 or file.suffix in (".py", ".so"):
-                    module = file.parts[0] if len(file.parts) > 1 else file.name.partition(".")[0]
-                    if module.isidentifier():
-                        self.modules.setdefault(module, set()).add(name)
+            self._needs[name] = each.metadata.get_all("Requires-Dist") or []
+            for file in _files_of(each):
+                first, *others = file.split("/")
+                if first == "..":
+                    if others[-2:-1] == [programs]:
+                        self.programs[others[-1]] = name
+                elif others:
+                    modules.add((first, name))
+                elif first.endswith(".pth"):  # an editable install names its sources' folder
+                    for source in _named_by(folder / first):
+                        self.sources.add(source)
+                        modules |= {(path.stem, name) for path in source.iterdir() if path.suffix in ("", ".py")}
+                elif first.endswith((".py", ".so")):
+                    modules.add((first.partition(".")[0], name))
+        for module, name in modules:
+            if module.isidentifier():
+                self.modules.setdefault(module, set()).add(name)
 
     def brings(self, module: str) -> frozenset[str]:
         """The distributions that have a module of that name, without dots."""
@@ -95,6 +100,13 @@ class Packages:
                     here_too = self._markers | {"extra": extra}
                     waiting += [need for need in needs if need.marker is None or need.marker.evaluate(here_too)]
         return frozenset(name for name, _ in found)
+
+
+def _files_of(distribution: metadata.Distribution) -> Iterator[str]:
+    """The files of a distribution, seen from the folder in which it lies; whether they are there is not asked."""
+    record = distribution.read_text("RECORD") or ""
+    for row in csv.reader(record.splitlines()):
+        yield row[0]
 
 
 def _named_by(path: Path) -> Iterator[Path]:
