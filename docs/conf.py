@@ -54,6 +54,7 @@ extensions = [
     "guard",
     "ledger",
     "mathml",
+    "pipeline",
     "redirects",
     "reference",
     "release_claims",

@@ -42,9 +42,11 @@ DIRECTIVES = {
     ),
     **dict.fromkeys(("versionadded", "versionchanged", "deprecated", "figure", "rubric"), PROSE),
     **dict.fromkeys(("toctree", "mermaid", "image", "button-ref", "button-link", "glossary", "math"), NO_BLOCKS),
+    "pipeline": NO_BLOCKS,
     **dict.fromkeys(("ledger-totals", "ledger-pages", "ledger-shown", "ledger-verbatim", "format-table"), NO_BLOCKS),
     **dict.fromkeys(
-        ("ledger-never-run", "bench-table", "similarity-table", "filter-rows", "framework-table"), NO_BLOCKS
+        ("ledger-never-run", "ledger-summary", "bench-table", "similarity-table", "filter-rows", "framework-table"),
+        NO_BLOCKS,
     ),
 }
 

@@ -44,6 +44,8 @@ def add_line(app: Sphinx, doctree: nodes.document) -> None:
         line += nodes.Text(": follow that page first")
     line += nodes.Text(".")
     facts = next((each for each in title.parent.children if "page-facts" in each.get("classes", ())), title)
+    if app.env.metadata[app.env.docname].get("content-type") == "navigation":  # nothing that one follows from its top
+        facts = next((each for each in title.parent.children if isinstance(each, nodes.literal_block)), facts)
     title.parent.insert(title.parent.index(facts) + 1, line)
 
 

@@ -22,6 +22,7 @@ import bench
 import formats
 import frameworks
 import frontmatter
+import pipeline
 import reference
 import source
 from docutils import nodes
@@ -50,13 +51,14 @@ _ANCHOR = re.compile(r"\[(?P<text>`[^`]+`)\]\{#[\w-]+\}")
 _OTHER_ROLE = re.compile(r"(?<![\w`])\{(?P<role>[a-z][\w:-]*)\}`(?P<text>[^`<]+?)(?:\s*<(?P<target>[^`>]+)>)?`")
 
 #: Directives whose body is nothing that a reader of Markdown could read.
-_DROPPED = frozenset({"toctree", "filter-rows"})
+_DROPPED = frozenset({"toctree", "filter-rows", "ledger-summary"})
 #: Directives that write a table of data that the site holds: each gives its lines for an argument.
 _TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "bench-table": bench.as_markdown,
     "similarity-table": bench.similarity_as_markdown,
     "format-table": formats.as_markdown,
     "framework-table": frameworks.as_markdown,
+    "pipeline": pipeline.as_markdown,
 }
 #: Directives that show their own name: notes, warnings and the like.
 _ADMONITIONS = frozenset({"note", "tip", "warning", "important", "caution", "attention", "danger", "hint", "seealso"})

@@ -7,10 +7,11 @@ one says so on every page, and so does a page that changed after the tests ran.
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
 
 from harness.pages import page_at
 
@@ -144,14 +146,49 @@ def remember(app: Sphinx, env: BuildEnvironment) -> None:
     env.ledger_shown = _fingerprints(app, env)  # type: ignore[attr-defined]
 
 
-def add_to_page(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
-    if doctree is None or pagename not in app.env.found_docs:
+class badge(nodes.General, nodes.Element):
+    """What the tests found of the page ``docname``, under its title: one line that opens to each snippet's verdict."""
+
+
+def add_badge(app: Sphinx, doctree: nodes.document) -> None:
+    """Put the badge under the title, and under what the page says of itself there."""
+    title = doctree.next_node(nodes.title)
+    if title is None or "orphan" in app.env.metadata[app.env.docname]:
         return
-    ledger = load(app.config)
-    lines = [page_line(ledger, pagename, Path(app.env.doc2path(pagename)))]
-    lines.append(verbatim_line(ledger, pagename, Path(app.srcdir)))
-    context["ledger_line"] = " ".join(filter(None, lines))
-    context["ledger_page"] = ABOUT_PAGE if ABOUT_PAGE in app.env.found_docs else None
+    section = title.parent
+    facts = next((node for node in section if "page-facts" in node.get("classes", ())), title)
+    section.insert(section.index(facts) + 1, badge(docname=app.env.docname))
+
+
+def visit_badge(self: HTML5Translator, node: badge) -> None:
+    env, docname = self.builder.env, node["docname"]
+    source = Path(env.doc2path(docname))
+    ledger = load(self.config)
+    line = html.escape(page_line(ledger, docname, source))
+    more = list(details(ledger, docname, source, Path(env.srcdir)))
+    about = ""
+    if ABOUT_PAGE in env.found_docs and docname != ABOUT_PAGE:
+        about = f' <a href="{self.builder.get_relative_uri(docname, ABOUT_PAGE)}">How this site is tested</a>'
+    if more:
+        items = "".join(f"<li>{html.escape(each)}</li>" for each in more)
+        inner = f'<details class="page-ledger"><summary>{line}</summary><ul>{items}</ul><p>{about}</p></details>\n'
+    else:
+        inner = f'<p class="page-ledger">{line}{about}</p>\n'
+    self.body.append(inner)
+    raise nodes.SkipNode
+
+
+def details(ledger: Record | None, docname: str, source: Path, docs: Path) -> Iterator[str]:
+    """How the page was followed, and how each of its snippets was checked; nothing where its text is another now."""
+    if followed := verbatim_line(ledger, docname, docs):
+        yield followed
+    for block in (record_of(ledger, docname, source) or {}).get("blocks", ()):
+        why = block["reason"] if block["verdict"] == "shown" else block["how"]
+        yield f"Line {block['line']}, {block['language']}: {block['verdict']}{f', {why}' if why else ''}"
+
+
+def skip(self: Any, node: nodes.Node) -> None:
+    raise nodes.SkipNode
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[nodes.Node | str]], name: str) -> nodes.Node:
@@ -177,6 +214,12 @@ def pages(count: int) -> str:
 
 def share(part: int, total: int) -> str:
     return f"{part / total:.1%}" if total else "none"
+
+
+def environments(ledger: Record) -> list[tuple[str, int]]:
+    """The versions against which pages were judged, with the number of pages, the most frequent first."""
+    records = ledger["pages"].values()
+    return Counter(against(record["versions"]) for record in records if record.get("versions")).most_common()
 
 
 class LedgerDirective(SphinxDirective):
@@ -234,16 +277,34 @@ class Totals(LedgerDirective):
             ("Snippets", str(total)),
             *((verdict.capitalize(), f"{found[verdict]} ({share(found[verdict], total)})") for verdict in VERDICTS),
             ("Judged with", against(ledger["versions"])),
-            *(("Against", f"{versions} ({pages(count)})") for versions, count in self._environments(ledger)),
+            *(("Against", f"{versions} ({pages(count)})") for versions, count in environments(ledger)),
             ("Network", ledger["network"]),
             ("Date", ledger["date"]),
         ]
         return table(("Of", "This site"), rows, "totals")
 
-    def _environments(self, ledger: Record) -> list[tuple[str, int]]:
-        """The versions against which pages were judged, with the number of pages, the most frequent first."""
-        records = ledger["pages"].values()
-        return Counter(against(record["versions"]) for record in records if record.get("versions")).most_common()
+
+class Summary(LedgerDirective):
+    """``{ledger-summary}``: the totals in one sentence; nothing where no tests ran."""
+
+    def run(self) -> list[nodes.Node]:
+        nodes_of = super().run()  # notes that the page shows the ledger, also where there is none yet
+        ledger = load(self.config)
+        return nodes_of if not self.missing(ledger) and environments(ledger or {"pages": {}}) else []
+
+    def draw(self, ledger: Record) -> nodes.Node:
+        found = counts(block for page in ledger["pages"].values() for block in page["blocks"])
+        verdicts = f"{found['executed']:,} run and {found['validated']:,} checked by the program that reads them"
+        sentences = [
+            f"{found.total():,} snippets on {pages(len(ledger['pages']))}: {verdicts}, against "
+            f"{environments(ledger)[0][0]}, {ledger['date'][:10]}."
+        ]
+        docs = Path(self.env.srcdir)
+        walks = [verbatim_of(ledger, name, docs) for name in set(ledger.get("verbatim", {})) & self.env.found_docs]
+        if followed := [walk for walk in walks if walk]:
+            minutes = round(sum(walk["seconds"] for walk in followed) / 60)
+            sentences.append(f"{pages(len(followed))} followed from an empty folder, in {minutes} minutes.")
+        return nodes.paragraph("", " ".join(sentences), classes=["ledger-summary"])
 
 
 class Pages(LedgerDirective):
@@ -339,5 +400,7 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", locate)
     app.connect("env-get-outdated", outdated)
     app.connect("env-updated", remember)
-    app.connect("html-page-context", add_to_page)
+    app.add_directive("ledger-summary", Summary)
+    app.add_node(badge, html=(visit_badge, None), text=(skip, None))
+    app.connect("doctree-read", add_badge, priority=600)  # after the content type and the job
     return {"parallel_read_safe": True, "parallel_write_safe": True}
