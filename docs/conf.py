@@ -58,6 +58,7 @@ extensions = [
     "redirects",
     "reference",
     "release_claims",
+    "search",
     "snippets",
     "source",
     "tool_wheel",
@@ -83,10 +84,11 @@ html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
 html_css_files = ["site.css"]
-html_js_files = [("site.js", {"defer": "defer"})]
+html_js_files = [("site.js", {"defer": "defer"}), ("search.js", {"defer": "defer"})]
 html_show_sourcelink = False  # each page has a Markdown twin instead (exports)
 html_show_sphinx = False
 html_use_index = False  # no index entries: the search finds more
+html_additional_pages = {"search": "search.html"}
 html_math_renderer = "mathml"
 html_theme_options = {
     "logo": {"text": project},
