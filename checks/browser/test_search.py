@@ -63,7 +63,7 @@ def test_questions_find_their_pages(home: Opened) -> None:
     [
         ("decontaminaton", "training/data-quality/filtering-strategies"),  # a letter is missing
         ("curiculum", "training/data-quality/dataset-balancing"),
-        ("preferance pairs", "training/datasets/prepare-for-training"),
+        ("prefrence pairs", "training/datasets/prepare-for-training"),
         ("reward_shaping", "training/verification/reward-shaping"),
         ("in_parallel", "training/rollout-collection/optimize-for-training"),  # a part of an underscored name
     ],
