@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 JUDGING = ("harness/plugin.py", "harness/live/zygote.py")
 
 #: What decides verdicts beside programs and environments: data that a consumer reads.
-DECIDING = ("docs/_data/nemo-rl-keys.json", "docs/_data/openrlhf-executor.json")
+DECIDING = ("docs/_data/nemo-rl-keys.json", "docs/_data/openrlhf-executor.json", "docs/_data/verl-recipe.json")
 
 
 def digest_of(paths: Iterable[Path]) -> str:

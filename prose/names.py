@@ -204,6 +204,7 @@ class Known:
         """The dotted keys of other programs' configurations, and all above them."""
         examples = json.loads((self.data / "nemo-rl-keys.json").read_text(encoding="utf-8"))["examples"]
         keys = {key for example in examples.values() for key in example["keys"]}
+        keys |= {name for program in self.programs.values() for name in program.names if "." in name}
         return frozenset(".".join(key.split(".")[:length]) for key in keys for length in range(1, key.count(".") + 2))
 
     @cached_property

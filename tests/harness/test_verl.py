@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from harness.consumers.verl_recipe import moved, rows
 from harness.environments import ENVIRONMENTS, NotInstalled
 from tests.harness.conftest import line_of
 
@@ -193,3 +194,27 @@ def test_a_command_line_is_judged_before_it_runs(judge):
     failure = judge(text)
     assert "did you mean data.max_prompt_length?" in failure.message
     assert failure.line == line_of(text, "data.max_prompt_len=")
+
+
+RECIPE = {"agent_ref": {"name": "a"}, "responses_create_params": {"input": [USER]}}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (RECIPE, None),
+        (
+            {"responses_create_params": RECIPE["responses_create_params"]},
+            "no 'agent_ref': the recipe's agent loop raises",
+        ),
+        (RECIPE | {"agent_ref": {"nam": "a"}}, "'agent_ref' has no 'name'"),
+        (RECIPE | {"responses_create_params": {"input": "1+1"}}, "'input' is no list of messages"),
+    ],
+)
+def test_a_row_of_the_recipe_has_what_its_sources_read(row, said):
+    found = rows(json.dumps(row))
+    assert [said in each.message for each in found] == ([True] if said else [])
+
+
+def test_a_line_of_the_recipe_that_moved_is_named():
+    assert "nemo_gym/agent_loop.py:292: expected 'raise ValueError(" in "\n".join(moved(lambda name: ""))
