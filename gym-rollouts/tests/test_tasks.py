@@ -202,7 +202,7 @@ def test_faults_of_csv(here: Path) -> None:
     Path("d.csv").write_bytes(b'question,answer\n1?,1\n"two\nlines?",2\n\n3?\nx\xff?,4\n5?,5\n')
     make("d.csv", mapped=["expected_answer=answer"])
     assert [(row["line"], row["reason"][:16]) for row in read("rejects.jsonl")] == [
-        (5, "a blank line"), (6, "1 cells, where t"), (7, "not UTF-8")
+        (5, "a blank line"), (6, "1 cells, where t"), (7, "not UTF-8. If th")
     ]  # fmt: skip
     assert [row["expected_answer"] for row in read(OUT)] == ["1", "2", "5"]
     Path("open.csv").write_text('question\n"1?\n2?\n3?\n')
@@ -212,6 +212,48 @@ def test_faults_of_csv(here: Path) -> None:
         Path("head.csv").write_text(head)
         with pytest.raises(Fault, match=r"empty|two columns"):
             make("head.csv")
+
+
+def test_a_table_in_another_encoding(here: Path) -> None:
+    """Excel saves a CSV file in the code page of its country."""
+    for encoding, text in (("cp1252", "Größe"), ("cp1251", "Сколько"), ("shift_jis", "いくつ")):
+        Path("d.csv").write_bytes(f"Frage;{text}\n{text}?;{text}\n".encode(encoding))
+        with pytest.raises(Fault, match=r"first line is not UTF-8.*--encoding"):
+            make("d.csv")
+        make("d.csv", encoding=encoding, question="Frage", mapped=[f"expected_answer={text}"])
+        assert read(OUT)[0]["expected_answer"] == text
+    Path("d.csv").write_bytes("question,a\n1?,x\né?,y\n".encode("cp1252"))
+    assert make("d.csv").figures["steps"] == {"unreadable": 1}
+    as_csv(Path("bom.csv"), encoding="utf-8-sig")
+    assert make("bom.csv", encoding="utf-8").figures["tasks"] == 2
+    write(Path("d.jsonl"), ROWS)
+    for name, encoding, reason in (
+        ("d.csv", "cp9999", "not known"), ("d.csv", "base64", "not known"), ("d.jsonl", "cp1252", "for .csv"),
+    ):  # fmt: skip
+        with pytest.raises(Fault, match=reason):
+            make(name, encoding=encoding)
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(here: Path) -> None:
+    write(Path("d.jsonl"), ROWS)
+    for options in ({"mapped": ["expected_answer=anser"]}, {"question": "anser"}):
+        assert make("d.jsonl", **options).status == 1
+        reason = read("rejects.jsonl")[0]["reason"]
+        assert "no column 'anser'" in reason
+        assert "There are: question, answer, topic" in reason
+    said = make("d.jsonl", keep=["topic", "tpoic"]).lines
+    assert "--keep tpoic: no row has this column" in said
+    assert not any("--keep topic" in line for line in said)
+
+
+def test_a_template_needs_no_question_beside_its_own_columns(here: Path) -> None:
+    rows = [{"Frage": "1 + 1?", "Stufe": "1"}, {"Frage": "", "Stufe": ""}, {"Stufe": "2"}, {"n": 1}]
+    write(Path("d.jsonl"), rows)
+    make("d.jsonl", template=r"{Frage} \boxed{}")
+    assert [row["responses_create_params"]["input"][0]["content"] for row in read(OUT)] == [r"1 + 1? \boxed{}"]
+    assert [row["line"] for row in read("rejects.jsonl")] == [2, 3, 4]
+    assert make("d.jsonl", template="{question} {Frage}").status == 1
+    assert "--question" in read("rejects.jsonl")[0]["reason"]
 
 
 def test_values_of_tables(here: Path) -> None:

@@ -6,6 +6,7 @@ A reader gives every row of a file with its number, from 1, or `Unusable`. A for
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -82,18 +83,21 @@ def read_json(path: Path, spool: Path) -> Rows:
         yield number, row if isinstance(row, dict) else Unusable(STEP, "expected a JSON object")
 
 
-def read_csv(path: Path, spool: Path) -> Rows:
+def read_csv(path: Path, spool: Path, encoding: str = "utf-8") -> Rows:
     """A table as text: its first line names the columns. A row's number is that of the line that it begins on."""
+    strange = f"not {encoding.upper()}. If the file has another encoding, name it: --encoding cp1252"
     source = _plain(path, spool)
     csv.field_size_limit(1 << 30)
     with source.path.open("rb") as raw:
         raw.seek(source.start)
-        head = raw.readline().decode("utf-8", "replace")
+        head = raw.readline().decode(encoding, "replace")
         mark = max("\t;|,", key=head.count) if head.strip() else ","
         raw.seek(source.start)
-        text = io.TextIOWrapper(raw, encoding="utf-8", errors="surrogateescape", newline="")
+        text = io.TextIOWrapper(raw, encoding=encoding, errors="surrogateescape", newline="")
         lines = csv.reader(text, delimiter=mark, strict=True)
         names = _header(path, lines)
+        if any(map(_undecoded, names)):
+            raise Fault(f"{path}: the first line is {strange}")
         while True:
             number = lines.line_num + 1
             try:
@@ -107,10 +111,15 @@ def read_csv(path: Path, spool: Path) -> Rows:
                 yield number, Unusable("blank", "a blank line")
             elif len(cells) != len(names):
                 yield number, Unusable(STEP, f"{len(cells)} cells, where the first line names {len(names)} columns")
-            elif any("\udc80" <= each <= "\udcff" for cell in cells for each in cell if each > "\ud7ff"):
-                yield number, Unusable(STEP, "not UTF-8")
+            elif any(map(_undecoded, cells)):
+                yield number, Unusable(STEP, strange)
             else:
                 yield number, dict(zip(names, cells, strict=True))
+
+
+def _undecoded(text: str) -> bool:
+    """Say whether a text has bytes that its encoding does not know."""
+    return any("\udc80" <= each <= "\udcff" for each in text if each > "\ud7ff")
 
 
 def _header(path: Path, lines: Any) -> list[str]:
@@ -165,6 +174,28 @@ READERS: dict[str, Reader] = {
     ".parquet": read_parquet,
     ".arrow": read_arrow,
 }
+
+
+def rows_of(path: Path, spool: Path, encoding: str | None = None) -> Rows:
+    """The rows of a file by its format. `encoding` is that of a table as text; none is UTF-8, or what its mark shows.
+
+    Raises:
+        Fault: the file cannot be read, Python does not know the encoding, or the format has one of its own.
+    """
+    reader = READERS[suffix_of(path)]
+    if encoding is None:
+        return reader(path, spool)
+    if reader is not read_csv:
+        raise Fault(f"--encoding is for .csv and .tsv: {path} has the encoding of its format. Leave it out")
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise Fault(
+            f"--encoding {encoding}: not known to Python. Examples: cp1252, cp1251, shift_jis, gb18030"
+        ) from None
+    known = codecs.lookup(encoding).name
+    # What has a mark, or is UTF-16 or UTF-32, is UTF-8 by now.
+    return read_csv(path, spool, "utf-8" if known.startswith("utf") else known)
 
 
 def suffix_of(path: Path) -> str:

@@ -73,7 +73,7 @@ def task_of(row: Row, recipe: Recipe) -> Row:
         found = _get(row, column)
         recipe.used.add(column.partition(".")[0])
         if _missing(found):
-            raise Unusable("field", f"no value in the column {column!r}, which --map {target}={column} asks for")
+            raise Unusable("field", _lacking(row, column, f"which --map {target}={column} asks for"))
         _put(made, target, found)
     for name in (*recipe.needed, *recipe.keep):
         if _get(made, name) is None and not _missing(found := _get(row, name)):
@@ -85,6 +85,13 @@ def task_of(row: Row, recipe: Recipe) -> Row:
         made["agent_ref"] = {"type": "responses_api_agents", "name": recipe.agent}
     plain: Row = to_json(made)
     return plain
+
+
+def _lacking(row: Row, column: str, asked: str) -> str:
+    """Why a column gives nothing: there is none, or it is empty here."""
+    if column in row or column.partition(".")[0] in row or column == ANSWER:
+        return f"no value in the column {column!r}, {asked}"
+    return f"no column {column!r}, {asked}. There are: {_names(row)}"
 
 
 def _parse(name: str, text: str) -> Any:
@@ -135,7 +142,7 @@ def _letter(row: Row, recipe: Recipe) -> None:
         options = texts
         answer = next((n for n, (label, _) in enumerate(pairs) if label == answer), answer)
     if not isinstance(options, list) or not options or not all(isinstance(option, str) for option in options):
-        raise Unusable("field", f"--letters: expected a list of texts in the column {column!r}. Is --json needed?")
+        raise Unusable("field", f"--letters: expected a list of texts in the column {column!r}. Is --parse needed?")
     if len(options) > 26:
         raise Unusable("field", f"--letters: {len(options)} options, and the alphabet has 26 letters")
     letters = [chr(65 + number) for number in range(len(options))]
@@ -166,12 +173,21 @@ def _prompt(row: Row, recipe: Recipe) -> list[Row]:
             raise Unusable("prompt", f"the column {column!r} holds no list of messages")
         return _conversation(found, row, recipe)
     name = recipe.question or next((each for each in QUESTIONS if isinstance(row.get(each), str)), None)
+    if name is None and recipe.template is not None and (places := _places(recipe.template, row)):
+        if all(_missing(_get(row, place)) for place in places):
+            raise Unusable("prompt", f"no text in the columns of the template: {', '.join(places)}")
+        return [{"role": "user", "content": _filled(None, row, recipe)}]
     if name is None:
-        raise Unusable("prompt", f"no column holds a question: name one with --question. There are: {_names(row)}")
+        raise Unusable(
+            "prompt", f"no column is known as the question: name one with --question. There are: {_names(row)}"
+        )
     text = _get(row, name)
     recipe.used.add(name.partition(".")[0])
     if not isinstance(text, str) or not text.strip():
-        raise Unusable("prompt", f"no text in the column {name!r}")
+        raise Unusable(
+            "prompt",
+            f"no text in the column {name!r}" if name in row else _lacking(row, name, "which --question names"),
+        )
     if name == "instruction" and recipe.question is None and isinstance(row.get("input"), str) and row["input"].strip():
         recipe.used.add("input")
         text = f"{text}\n\n{row['input']}"
@@ -182,13 +198,22 @@ def _names(row: Row) -> str:
     return ", ".join(map(str, row))
 
 
-def _filled(text: str, row: Row, recipe: Recipe) -> str:
-    """The template with the row's values in it. Braces around what is no column stay: LaTeX has many."""
+def _places(template: str, row: Row) -> list[str]:
+    """The columns of a row that a template names; none if it also asks for a question, which the row has not."""
+    names = [found[1] for found in PLACE.finditer(template)]
+    return [] if "question" in names else [name for name in names if name.partition(".")[0] in row]
+
+
+def _filled(text: str | None, row: Row, recipe: Recipe) -> str:
+    """The template with the row's values in it. Braces around what is no column stay: LaTeX has many.
+
+    `text` is the question; with none, the template has no place for it.
+    """
     if recipe.template is None:
-        return text
-    values = {**row, "question": text}
+        return text or ""
+    values = row if text is None else {**row, "question": text}
     if "_options" in row:
-        values["options"] = row["_options"]
+        values = {**values, "options": row["_options"]}
 
     def value_of(found: re.Match[str]) -> str:
         name = found[1]

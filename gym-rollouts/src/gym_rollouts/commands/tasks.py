@@ -13,7 +13,7 @@ import typer
 from gym_rollouts import gym
 from gym_rollouts import options as o
 from gym_rollouts.commands.session import open_session
-from gym_rollouts.datasets import READERS, expand, suffix_of
+from gym_rollouts.datasets import expand, rows_of
 from gym_rollouts.errors import Fault, Reject, Unusable
 from gym_rollouts.files import reason_of
 from gym_rollouts.kinds import faults
@@ -60,6 +60,9 @@ def tasks(
         Optional[str], typer.Option("--agent", help="An agent to name in agent_ref, for readers that look there.")
     ] = None,
     split: Annotated[Optional[str], typer.Option("--split", help="The split of a dataset's folder.")] = None,
+    encoding: Annotated[
+        Optional[str], typer.Option("--encoding", help="The encoding of a CSV file that is not UTF-8, such as cp1252.")
+    ] = None,
     nemo_gym: Annotated[
         bool, typer.Option("--nemo-gym/--no-nemo-gym", help="Whether to ask an installed NeMo Gym, too.")
     ] = True,
@@ -109,7 +112,7 @@ def tasks(
             for order, path in enumerate(files):
                 folder = session.spool / f"data-{order}"
                 folder.mkdir()
-                for number, row in READERS[suffix_of(path)](path, folder):
+                for number, row in rows_of(path, folder, encoding):
                     count += 1
                     try:
                         if isinstance(row, Unusable):
@@ -136,12 +139,18 @@ def tasks(
     said += [f"{reject.file}:{reject.line}: {reject.reason}" for reject in found[:3]]
     if unused:
         said.append(f"columns left out: {', '.join(unused)}. Take one with --map FIELD=COLUMN or --keep COLUMN")
+    said += [f"--keep {name}: no row has this column" for name in keep or () if rows and not _there(name, columns)]
     if not (server or task_source or agent):
         said.append("the tasks name no server: add --server, or give the agent when you collect: gym eval run --agent")
     if not rows:
         said.append("no row is usable: the rejects say why" if count else "no row is usable: there is none")
     said.append(f"{output}: {rows:,} rows")
     return Report(figures, said, FINE if rows else NOTHING_USABLE)
+
+
+def _there(name: str, columns: Counter[str]) -> bool:
+    """Say whether any row has a column, or for `a.b` the column a."""
+    return name in columns or name.partition(".")[0] in columns
 
 
 def _task(row: dict[str, Any], recipe: Recipe, server: str | None, ask: bool) -> bytes:
