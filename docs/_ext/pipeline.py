@@ -15,9 +15,13 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
+
+logger = logging.getLogger(__name__)
 
 Step = dict[str, Any]
 
@@ -29,6 +33,10 @@ KEYS = {
     "what": "what happens in it, in a few words",
     "leaves": "the files that it leaves",
 }
+
+
+#: Marks, in a page's metadata, that it shows the steps.
+SHOWS = "pipeline"
 
 
 class steps_picture(nodes.General, nodes.Element):
@@ -73,9 +81,7 @@ class Pipeline(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(path_of(self.config)))
-        for step in load(self.config):
-            if step["page"] not in self.env.found_docs:
-                raise self.error(f"{path_of(self.config).name}: {step['name']}: there is no page {step['page']}")
+        self.env.metadata[self.env.docname][SHOWS] = "steps"
         return [steps_picture(docname=self.env.docname)]
 
 
@@ -86,7 +92,17 @@ def add_strip(app: Sphinx, doctree: nodes.document) -> None:
     if title is None or step_of(load(app.config), docname) is None:
         return
     app.env.note_dependency(str(path_of(app.config)))
+    app.env.metadata[docname][SHOWS] = "steps"
     title.parent.parent.insert(0, steps_strip(docname=docname))
+
+
+def check(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of a step whose page is not there, where a page shows the steps."""
+    if any(SHOWS in metadata for metadata in env.metadata.values()):
+        for step in load(app.config):
+            if step["page"] not in env.found_docs:
+                message = "%s: the step %s has the page %s, which is not there"
+                logger.warning(message, path_of(app.config).name, step["name"], step["page"], type="pipeline")
 
 
 def visit_strip(self: HTML5Translator, node: steps_strip) -> None:
@@ -94,7 +110,7 @@ def visit_strip(self: HTML5Translator, node: steps_strip) -> None:
     here = step_of(steps, docname)
     self.body.append('<nav class="pipeline-strip" aria-label="Steps of the pipeline"><ol>')
     for step in steps:
-        link = self.builder.get_relative_uri(docname, step["page"])
+        link = self.builder.get_relative_uri(docname, step["page"]) or "#"
         current = (
             "" if step is not here else ' aria-current="page"' if step["page"] == docname else ' aria-current="step"'
         )
@@ -134,4 +150,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.add_node(steps_strip, html=(visit_strip, None), text=(skip, None))
     app.add_directive("pipeline", Pipeline)
     app.connect("doctree-read", add_strip)
+    app.connect("env-check-consistency", check)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

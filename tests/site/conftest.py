@@ -52,7 +52,8 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     """Builds a site from its pages, as ``nox -s docs`` does, and again when called again.
 
     The index leads to every page. ``published`` and ``redirects`` are the two lists' lines; by default every page
-    is published and nothing is redirected. There is no ledger and no address unless the test sets one.
+    is published and nothing is redirected. There is no ledger and no address unless the test sets one. ``settings``
+    are further ones of Sphinx's configuration.
     """
     monkeypatch.delenv("SITE_URL", raising=False)
     monkeypatch.setenv("GYMDOCS_LEDGER", str(tmp_path / "ledger.json"))
@@ -64,6 +65,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
         published: list[str] | None = None,
         redirects: list[str] | None = None,
         address: str | None = None,
+        **settings: object,
     ) -> Site:
         others = "\n".join(pages)
         index = page(f"```{{toctree}}\n{others}\n```\n", "A site")
@@ -91,6 +93,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
                     "published_file": str(lists / "published.txt"),
                     "redirects_file": str(lists / "redirects.txt"),
                     "nitpicky": True,
+                    **settings,
                 },
                 status=None,
                 warning=warnings,

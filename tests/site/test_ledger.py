@@ -73,6 +73,28 @@ def test_each_page_says_what_was_tested(build: Build, tmp_path: Path) -> None:
     assert "Not tested since this page last changed." in site.read("c.html")
 
 
+def test_the_line_opens_to_the_verdict_of_each_snippet(build: Build, tmp_path: Path) -> None:
+    write(tmp_path, {"a": A, "b": record(PAGES["b"]), "c": record("an older text", block("executed"))})
+    site = build(PAGES)
+    details = site.read("a.html").partition('<details class="page-ledger">')[2].partition("</details>")[0]
+    assert details.count("<li>") == 4
+    assert re.search(r"<li>Line \d+, \w+: shown, needs eight GPUs</li>", details)
+    for name in ("b", "c"):  # where there is nothing to open
+        assert "<details" not in site.read(f"{name}.html").partition("<article")[2]
+
+
+def test_the_summary_says_what_ran_and_promises_nothing_without_a_ledger(build: Build, tmp_path: Path) -> None:
+    pages = PAGES | {"home": page("\n```{ledger-summary}\n```\n")}
+    site = build(pages)
+    assert site.warnings == ""
+    assert "ledger-summary" not in site.read("home.html")
+    write(tmp_path, {"a": A, "b": record(PAGES["b"])}, verbatim={"a": walk(PAGES["a"])})
+    said = " ".join(build(pages).read("home.html").split())
+    assert "4 snippets on 2 pages: 2 run and 1 checked by the program that reads them" in said
+    assert "against nemo-gym 0.7.0 on Python 3.13.0, 2026-11-21. 1 page followed from an empty folder" in said
+    assert "ledger-summary" not in build(pages).read("home.md")
+
+
 def test_tables_come_from_the_ledger(build: Build, tmp_path: Path) -> None:
     write(tmp_path, {"a": A, "gone": record("", block("failed"))})
     html = build(PAGES).read("tests.html")
