@@ -51,6 +51,8 @@ MACHINERY = (
     "gym-rollouts/*.*",
     "gym-rollouts/src/**/*",
 )
+#: Addresses that docs/conf.py takes from the environment.
+ADDRESSES = ("SITE_URL", "REPOSITORY_URL", "ANALYTICS_URL")
 SPHINX_OPTIONS = (
     "-W",  # a warning fails the build
     "-n",  # so does a reference to nothing
@@ -490,7 +492,7 @@ def built_from(output: Path) -> Path:
 
 def sources_digest() -> str:
     """Return a digest of what the site is built from, but for the tests' ledger, which moves no link."""
-    digest = hashlib.sha256(os.environ.get("SITE_URL", "").encode())
+    digest = hashlib.sha256("\n".join(os.environ.get(name, "") for name in ADDRESSES).encode())
     for path in sorted(machinery() | {path for path in DOCS.rglob("*") if is_source(path)}):
         digest.update(f"{path.as_posix()}\n".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -30,6 +30,11 @@ if site_url:
     site_url = site_url.rstrip("/") + "/"
     html_baseurl = site_url
 
+# The repository, for links to edit a page and to report its faults; and where pages may be counted (_ext/feedback.py).
+# A build that is told of neither has neither.
+repository_url = os.environ.get("REPOSITORY_URL", "").strip().rstrip("/")
+analytics_url = os.environ.get("ANALYTICS_URL", "").strip()
+
 # -- Reading -----------------------------------------------------------------------------------------------------
 
 extensions = [
@@ -50,6 +55,7 @@ extensions = [
     "exports",
     "formats",
     "frameworks",
+    "feedback",
     "frontmatter",
     "guard",
     "ledger",
@@ -105,6 +111,10 @@ html_theme_options = {
 # Pages that are a section by themselves have nothing to navigate beside them.
 html_sidebars = {folder: [] for folder in ("agents/*", "environments/*", "setup-deployment/*")}
 html_context = {"default_mode": "auto"}
+if repository_url:
+    html_theme_options["icon_links"] = [
+        {"name": "Repository", "url": repository_url, "icon": "fa-brands fa-github"},
+    ]
 
 # -- Extensions --------------------------------------------------------------------------------------------------
 

@@ -105,7 +105,13 @@ def test_main_is_published_with_the_ledger_of_its_own_run() -> None:
     # The archives of the files that pages start from go with it: readers download them.
     assert kept["ledger"].split() == ["build/ledger.json", "build/chains"]
     (building,) = [step for step in build["steps"] if "nox -s docs" in step.get("run", "")]
-    assert building["env"] == {"SITE_URL": "${{ steps.pages.outputs.base_url }}"}
+    assert building["env"] == {
+        "SITE_URL": "${{ steps.pages.outputs.base_url }}",
+        "REPOSITORY_URL": "${{ github.server_url }}/${{ github.repository }}",
+        "ANALYTICS_URL": "${{ vars.ANALYTICS_URL }}",
+    }
+    (checkout,) = steps(build, "actions/checkout")
+    assert checkout["with"]["fetch-depth"] == 0  # a shallow clone does not know when a page last changed
     assert [step["id"] for step in steps(build, "actions/configure-pages")] == ["pages"]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from checks.browser.conftest import ROOT, Open
 from checks.browser.opened import DESKTOP, PHONE, Opened
@@ -106,3 +108,16 @@ def test_results_break_no_rule_of_axe(open_page: Open) -> None:
         opened = open_page("search.html?q=filter+rollouts", visit)
         opened.page.locator(".search-page .search-results li").first.wait_for()
         assert not list(opened.faults())
+
+
+def test_a_lost_reader_is_shown_the_nearest_pages(browser: Browser, site: str, html: Path) -> None:
+    """404.html as a host hands it out: for an address at any depth."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        body = (html / "404.html").read_text(encoding="utf-8")
+        lost = f"{site}data/quality/filter-rollouts.html"
+        page.route(lost, lambda route: route.fulfill(status=404, body=body, content_type="text/html"))
+        page.goto(lost)
+        page.locator(".not-found li a").first.wait_for()
+        links = page.locator(".not-found li > a:first-child").evaluate_all("(all) => all.map((each) => each.href)")
+        assert f"{site}training/data-quality/filtering-strategies.html" in links

@@ -4,7 +4,8 @@
 
 {
   const SHOWN = 8;
-  const root = document.documentElement.dataset.content_root ?? "./";
+  // From where this script was loaded: 404.html is shown at any depth.
+  const root = new URL("..", document.currentScript.src).href;
   const scripts = ["_static/vendor/minisearch.js", "_static/search-ranking.js", "search-data.js"];
   const onPage = document.querySelector(".search-page form.bd-search");
   let loading = null;
@@ -114,6 +115,20 @@
   }
 
   for (const form of document.querySelectorAll("#pst-search-dialog form.bd-search")) attach(form, SHOWN);
+
+  // 404.html is served for any address: the words of the one that was asked for are searched for.
+  const lost = document.querySelector(".not-found");
+  if (lost) {
+    const typed = decodeURIComponent(location.pathname).replace(/\.html?$|index$/u, "").replace(/[^\p{L}\p{N}]+/gu, " ");
+    load().then((index) => {
+      const list = element("ol");
+      list.append(...index.find(typed).slice(0, 3).map(answer));
+      const results = element("div", "", "search-results");
+      results.append(element("p", "These pages come closest to the address:"), list);
+      if (list.children.length) lost.append(results);
+    }, () => {});
+  }
+
   if (onPage) {
     const { field, search } = attach(onPage, Infinity);
     field.value = new URLSearchParams(location.search).get("q") ?? "";

@@ -88,6 +88,8 @@ class SmallSite:
             "PYTEST_XDIST_WORKER",
             "PYTHONDONTWRITEBYTECODE",
             "SITE_URL",
+            "REPOSITORY_URL",
+            "ANALYTICS_URL",
         )
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         done = subprocess.run(

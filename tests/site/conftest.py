@@ -55,7 +55,8 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     is published and nothing is redirected. There is no ledger and no address unless the test sets one. ``settings``
     are further ones of Sphinx's configuration.
     """
-    monkeypatch.delenv("SITE_URL", raising=False)
+    for name in ("SITE_URL", "REPOSITORY_URL", "ANALYTICS_URL"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GYMDOCS_LEDGER", str(tmp_path / "ledger.json"))
     docs = tmp_path / "docs"
 

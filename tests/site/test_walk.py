@@ -106,7 +106,9 @@ def guide(text: str) -> dict[str, str]:
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole site, built without a ledger and without an address."""
     folder = tmp_path_factory.mktemp("whole-site")
-    before = {name: os.environ.pop(name, None) for name in ("SITE_URL", "GYMDOCS_LEDGER")}
+    before = {
+        name: os.environ.pop(name, None) for name in ("SITE_URL", "REPOSITORY_URL", "ANALYTICS_URL", "GYMDOCS_LEDGER")
+    }
     os.environ["GYMDOCS_LEDGER"] = str(folder / "ledger.json")
     try:
         with patch_docutils(ROOT / "docs"), docutils_namespace():
