@@ -80,6 +80,12 @@ CONSUMERS: dict[str, Consumer] = {
     "verl recipe row": Consumer("harness.consumers.verl_recipe:rows"),
     "verl agent loops": Consumer("harness.consumers.verl:agent_loops", (), "verl"),
     "OpenRLHF chat request": Consumer("harness.consumers.openrlhf_executor:request", ("POST /v1/chat/completions",)),
+    "NeMo Customizer job": Consumer("harness.consumers.nemo_customizer:job", (), "nemo-customizer"),
+    "NeMo Customizer environment": Consumer("harness.consumers.nemo_customizer:manifest", (), "nemo-customizer"),
+    **{
+        f"NeMo Customizer {each} row": Consumer("harness.consumers.nemo_customizer:rows", (each,), "nemo-customizer")
+        for each in ("grpo", "dpo")
+    },
     "TrainingArguments": _arguments("transformers", "transformers:TrainingArguments"),
 }
 
@@ -89,6 +95,7 @@ PROGRAMS: dict[str, Consumer] = {
     "openrlhf": Consumer("harness.consumers.openrlhf:command_line", (), "openrlhf"),
     "verl": Consumer("harness.consumers.verl:command_line", (), "verl"),
     "NeMo RL": Consumer("harness.consumers.nemo_rl:command_line"),
+    "nemo": Consumer("harness.consumers.nemo_customizer:command_line", (), "nemo-customizer"),
 }
 #: Programs that others start: what follows these words is theirs.
 _STARTED = {
