@@ -34,6 +34,7 @@ PARTS = {
 ITS_GROUP = "the consumers of its environment, whose group has it"
 ELSEWHERE = {
     "tests": dict.fromkeys(("accelerate", "openrlhf", "tokenizers", "torch", "transformers", "trl", "verl"), ITS_GROUP)
+    | dict.fromkeys(("nemo_platform", "nemo_rl_plugin", "nmp", "typer"), ITS_GROUP)
     | {"gym_rollouts": "the session installs the tool from its sources"}
 }
 

@@ -179,7 +179,7 @@ def _program() -> Any:
     import typer.main
     from nemo_platform.cli import app
 
-    return app.cli if hasattr(app.cli, "commands") else typer.main.get_command(app.app)
+    return typer.main.get_command(app.app)
 
 
 def _context(command: Any) -> Any:
