@@ -57,6 +57,38 @@ TOO_WIDE = """() => {
 }"""
 
 
+#: What does not fit its place: tables that scroll sideways anywhere, code that does on a desktop, and letters of a
+#: diagram under 12 pixels.
+DOES_NOT_FIT = """(desktop) => {
+  const article = document.querySelector(".bd-article");
+  if (!article) return [];
+  const scrolls = (element) => {
+    for (let box = element; box && box !== article; box = box.parentElement) {
+      if (box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible") return true;
+    }
+    return element.getBoundingClientRect().right > article.getBoundingClientRect().right + 1;
+  };
+  const said = (element) => element.textContent.trim().replace(/\\s+/g, " ").slice(0, 80);
+  const found = [];
+  for (const table of article.querySelectorAll("table")) {
+    if (scrolls(table)) found.push(`a table scrolls sideways: ${said(table)}`);
+  }
+  for (const code of desktop ? article.querySelectorAll("div.highlight pre") : []) {
+    const longest = code.textContent.split("\\n").sort((one, other) => other.length - one.length)[0];
+    if (code.scrollWidth <= code.clientWidth + 1) continue;
+    found.push(`code of ${longest.length} columns is cut off: ${longest.slice(0, 80)}`);
+  }
+  for (const svg of article.querySelectorAll(".mermaid-diagram svg")) {
+    const scale = svg.getBoundingClientRect().width / (svg.viewBox.baseVal.width || 1);
+    for (const text of svg.querySelectorAll("text, foreignObject span")) {
+      const size = parseFloat(getComputedStyle(text).fontSize) * scale;
+      if (size > 0 && size < 12) { found.push(`letters of ${size.toFixed(1)} pixels: ${said(text)}`); break; }
+    }
+  }
+  return found;
+}"""
+
+
 @dataclass(frozen=True)
 class Visit:
     """One way of looking at a page: the window, the colors, and the axe rules that it can break.
@@ -114,6 +146,7 @@ class Opened:
         yield from self.errors
         self.page.evaluate(UNFOLD)
         yield from (f"wider than {self.visit.width} pixels: {element}" for element in self.page.evaluate(TOO_WIDE))
+        yield from self.page.evaluate(DOES_NOT_FIT, self.visit.width >= DESKTOP.width)
         if self.visit.axe is not None:
             self.page.evaluate(THIN_OUT)
             yield from self.violations(self.visit.axe)

@@ -65,5 +65,33 @@ def test_a_fault_is_seen(browser: Browser, folder: tuple[Path, str], body: str, 
     assert any(fault.startswith(said) for fault in faults(browser, folder, body, visit))
 
 
+TABLE = "<div style='overflow-x: auto' tabindex='0'><table style='width: 2000px'><tr><td>a</td></tr></table></div>"
+CODE = f"<div class='highlight'><pre style='overflow-x: auto' tabindex='0'>{'x' * 300}</pre></div>"
+DIAGRAM = (
+    "<div class='mermaid-diagram'><svg viewBox='0 0 800 20' style='width: 300px; height: 8px' aria-hidden='true'>"
+    "<text font-size='16'>small</text></svg></div>"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "visit", "said"),
+    [
+        (TABLE, DESKTOP, "a table scrolls sideways: a"),
+        (TABLE, PHONE, "a table scrolls sideways: a"),
+        (CODE, DESKTOP, "code of 300 columns is cut off"),
+        (DIAGRAM, PHONE, "letters of 6.0 pixels: small"),
+    ],
+)
+def test_what_does_not_fit_is_seen(
+    browser: Browser, folder: tuple[Path, str], body: str, visit: Visit, said: str
+) -> None:
+    found = faults(browser, folder, f"<article class='bd-article'>{body}</article>", visit)
+    assert any(fault.startswith(said) for fault in found), found
+
+
+def test_code_may_scroll_on_a_phone(browser: Browser, folder: tuple[Path, str]) -> None:
+    assert faults(browser, folder, f"<article class='bd-article'>{CODE}</article>", PHONE) == []
+
+
 def test_what_fits_a_desktop_passes_there(browser: Browser, folder: tuple[Path, str]) -> None:
     assert faults(browser, folder, "<p style='width: 600px'>Words.</p>", DESKTOP) == []

@@ -73,7 +73,7 @@ def as_markdown(argument: str) -> Iterator[str]:
     """The table as Markdown: a row for each framework."""
     fields = argument.split()
     data = read()
-    yield "| | " + " | ".join(data["fields"].get(field, field) for field in fields) + " |"
+    yield "| Framework | " + " | ".join(data["fields"].get(field, field) for field in fields) + " |"
     yield "| --- " * (len(fields) + 1) + "|"
     for framework in data["framework"]:
         yield "| " + " | ".join([framework["name"], *cells(framework, fields)]) + " |"

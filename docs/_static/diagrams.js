@@ -3,8 +3,8 @@
 
 (function () {
   const places = Array.from(document.querySelectorAll(".mermaid-diagram"));
-  // On a narrow screen a diagram keeps letters that can be read, and its place scrolls.
-  const READABLE_PX = 640;
+  // Mermaid writes letters of 16 pixels. None is drawn smaller than 12: on a narrow screen the diagram's place scrolls.
+  const SMALLEST = 12.2 / 16;
   const isDark = () => document.documentElement.dataset.theme === "dark";
   let drawn;
 
@@ -17,6 +17,7 @@
       securityLevel: "strict",
       theme: dark ? "dark" : "neutral",
       // The dark theme's own label background is too light for its text.
+      sequence: { actorMargin: 16, diagramMarginX: 8 },
       themeVariables: dark ? { edgeLabelBackground: "#14181e" } : {},
     });
     for (const [index, place] of places.entries()) {
@@ -28,7 +29,7 @@
       // The place is the picture and carries the words: what is inside is not read out a second time.
       const picture = place.firstElementChild;
       picture.setAttribute("aria-hidden", "true");
-      picture.style.minWidth = `${Math.min(parseFloat(picture.style.maxWidth) || 0, READABLE_PX)}px`;
+      picture.style.minWidth = `${(parseFloat(picture.style.maxWidth) || 0) * SMALLEST}px`;
       if (place.scrollWidth > place.clientWidth) place.tabIndex = 0;
     }
   }

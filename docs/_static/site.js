@@ -81,3 +81,35 @@ function titleOf(section, scope) {
     }).observe(results);
   }
 }
+
+// On a phone, a table that would scroll sideways is shown as a list, a row below the other. To assistive technology it
+// stays a table, which the roles say, since other boxes than a table's own have none.
+{
+  const narrow = matchMedia("(max-width: 767px)");
+  const tables = document.querySelectorAll(".bd-article table:has(> thead)");
+  const roles = { thead: "rowgroup", tbody: "rowgroup", tr: "row", th: "columnheader", td: "cell" };
+  const wide = (table) => {
+    for (let box = table; box && !box.matches("article"); box = box.parentElement) {
+      if (box.scrollWidth > box.clientWidth + 1) return true;
+    }
+    return false;
+  };
+  const fit = () => {
+    for (const table of tables) table.classList.remove("as-list");
+    if (!narrow.matches) return;
+    for (const table of tables) {
+      if (table.querySelector("[colspan], [rowspan]") || !wide(table)) continue;
+      const names = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+      table.setAttribute("role", "table");
+      for (const [tag, role] of Object.entries(roles)) {
+        for (const each of table.querySelectorAll(tag)) each.setAttribute("role", role);
+      }
+      for (const row of table.querySelectorAll("tbody tr")) {
+        for (const [index, cell] of [...row.children].entries()) cell.dataset.column = names[index] ?? "";
+      }
+      table.classList.add("as-list");
+    }
+  };
+  fit();
+  narrow.addEventListener("change", fit);
+}
