@@ -208,7 +208,10 @@ def test_what_is_left_out_is_named(prepared: Path) -> None:
 def test_rows_that_a_framework_does_not_take_are_status_1(prepared: Path) -> None:
     made = export(Path("r.jsonl"), to="trl", output=OUT)
     assert made.status == 1
-    assert "a row of the kind rollouts: trl takes sft, preference, tasks, rl" in made.lines[1]
+    assert (
+        "a row of the kind rollouts: trl takes sft, preference, tasks, rl. Make them with gym-rollouts prepare"
+        in made.lines[1]
+    )
     write(prepared / "other.jsonl", [{"a": 1}])
     assert "a row of no known kind" in export(Path("other.jsonl"), to="trl", output=OUT).lines[1]
 

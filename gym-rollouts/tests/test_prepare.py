@@ -169,6 +169,16 @@ def test_pass_rates_at_the_bounds_are_inside(here: Path, low: float, high: float
     assert report.figures["kept"] == kept
 
 
+def test_a_tasks_file_of_another_collection_is_named(here: Path) -> None:
+    write(here / "r.jsonl", [rollout(500, n, float(n), f"{n}", "2 + 2?") for n in range(2)])
+    write(here / "t.jsonl", [{"responses_create_params": {"input": "2 + 2?"}}])
+    made = prepare([Path("r.jsonl")], rl=Path("rl.jsonl"), tasks=Path("t.jsonl"))
+    assert "no rollout is of a task of t.jsonl: give the very file that was collected from" in made.lines[-1]
+    write(here / "r.jsonl", [rollout(0, n, float(n), f"{n}", "2 + 2?") for n in range(2)])
+    made = prepare([Path("r.jsonl")], rl=Path("rl.jsonl"), tasks=Path("t.jsonl"))
+    assert not any("no rollout" in line for line in made.lines)
+
+
 def test_parquet_has_what_jsonl_has(here: Path) -> None:
     rows = [
         rollout(0, 0, 1.0, "[1]", params={"tools": [CHAT_TOOL]}),

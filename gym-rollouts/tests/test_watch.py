@@ -118,6 +118,8 @@ def test_it_waits_for_files(here: Path) -> None:
         watch(R, once=True)
     with pytest.raises(Fault, match="is a folder"):
         watch(here)
+    with pytest.raises(Fault, match="is compressed"):
+        watch(Path("r.jsonl.gz"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")

@@ -304,7 +304,8 @@ def _converted(
     told = kind or kind_of(row)
     if told not in takes:
         what = f"a row of the kind {told}" if told else "a row of no known kind"
-        raise Unusable("kind", f"{what}: {to} takes {', '.join(takes)}")
+        first = ". Make them with gym-rollouts prepare" if told == "rollouts" else ""
+        raise Unusable("kind", f"{what}: {to} takes {', '.join(takes)}{first}")
     if fault := next(faults(told, row), None):
         raise Unusable("sound", fault)
     if agents and told not in TASKS:

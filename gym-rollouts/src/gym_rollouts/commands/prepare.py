@@ -148,6 +148,8 @@ def prepare(
             write_rejects(wrong, named, append=True)
             figures["rl"] = {"rows": len(lines), "rejected": len(wrong), "not_attempted": unattempted}
             said.append(f"{rl}: {len(lines):,} rows; of {tasks} {len(wrong):,} rejected, {unattempted:,} not attempted")
+            if unattempted and unattempted + len(wrong) == len(file.rows):
+                said.append(f"  no rollout is of a task of {tasks}: give the very file that was collected from")
     return Report(figures, said, status)
 
 

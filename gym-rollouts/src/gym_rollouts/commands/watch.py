@@ -46,6 +46,8 @@ def watch(
     """
     if rollouts.is_dir():
         raise Fault(f"{rollouts}: is a folder. Name the rollouts file in it, such as {rollouts}/rollouts.jsonl")
+    if rollouts.suffix.lower() in (".gz", ".zst", ".bz2", ".xz"):
+        raise Fault(f"{rollouts}: is compressed, and no collection writes it. gym-rollouts metrics reads such a file")
     seen = Collection.of(rollouts)
     if once and not any(tail.exists for tail in (seen.rollouts, seen.inputs, seen.failures)):
         raise Fault(f"{rollouts}: there is no such file, and no {seen.inputs.path.name}. Check the name")
