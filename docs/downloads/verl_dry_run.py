@@ -23,6 +23,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import shlex
 import sys
 import typing
@@ -76,13 +77,19 @@ class Refused(Exception):
 # ------------------------------------------------------------------------------------------ configuration
 
 
+#: What ends the arguments of a command in a shell: a pipe, a redirection, the next command.
+_ENDS = re.compile(r"[|&;]|\d*[<>]")
+
+
 def commands_in(script: str) -> Iterator[tuple[str, list[str]]]:
     """Each command of verl that a shell script starts: its name, such as `main_ppo`, and its arguments."""
     for line in script.replace("\\\n", " ").split("\n"):
         words = shlex.split(line, comments=True)
         for at, word in enumerate(words):
             if word.startswith("verl.trainer."):
-                yield word.removeprefix("verl.trainer."), words[at + 1 :]
+                rest = words[at + 1 :]
+                end = next((at for at, each in enumerate(rest) if _ENDS.match(each)), len(rest))
+                yield word.removeprefix("verl.trainer."), rest[:end]
 
 
 def composed(command: str, arguments: list[str]) -> Any:

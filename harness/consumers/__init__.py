@@ -100,7 +100,7 @@ PROGRAMS: dict[str, Consumer] = {
 #: Programs that others start: what follows these words is theirs.
 _STARTED = {
     "openrlhf": re.compile(r"\s(?:-m|--module)\s+openrlhf\.cli\."),
-    "verl": re.compile(r"\s-m\s+verl\.trainer\."),
+    "verl": re.compile(r"\s-m\s+verl\.(?:trainer\.|model_merger\b)"),
     "NeMo RL": re.compile(r"\sexamples/(?:nemo_gym/)?run_\w+\.py\b"),
 }
 

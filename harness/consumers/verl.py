@@ -7,11 +7,16 @@ must be one that verl has, and a value of the type that verl has for it.
 
 from __future__ import annotations
 
+import argparse
+import ast
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import re
 import shlex
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -65,13 +70,41 @@ def command_line(text: str) -> list[Problem]:
         found = list(program.commands_in(text))
     except ValueError as error:
         return [Problem(1, f"not a shell's words: {error}")]
-    if not found:
+    mergers = list(_mergers(text))
+    if not found and not mergers:
         return [Problem(1, "no `verl.trainer.COMMAND` is started here")]
-    return [
+    return [Problem(_line_of_word(text, refused, "model_merger"), str(refused)) for refused in mergers if refused] + [
         Problem(_line_of_word(text, refused, command), str(refused))
         for command, arguments in found
         for refused in _refused(command, arguments)
     ]
+
+
+def _mergers(text: str) -> Iterator[Any]:
+    """For each start of verl's merger of checkpoints, what its parser refuses, or None.
+
+    Only the parser is run: its module imports what trains.
+    """
+    program = dry_run()
+    source = (program._folder().parents[1] / "model_merger" / "base_model_merger.py").read_text(encoding="utf-8")
+    parse = next(each for each in ast.parse(source).body if getattr(each, "name", "") == "parse_args")
+    names = {"argparse": argparse}
+    exec(compile(ast.Module([parse], []), "model_merger", "exec"), names)
+    for line in text.replace("\\\n", " ").split("\n"):
+        words = shlex.split(line, comments=True)
+        if "verl.model_merger" in words:
+            said, before = io.StringIO(), sys.argv
+            sys.argv = words[words.index("verl.model_merger") :]
+            try:
+                with contextlib.redirect_stderr(said):
+                    names["parse_args"]()
+                yield None
+            except SystemExit:
+                told = said.getvalue().strip().rpartition("error: ")[2]
+                flag = next(iter(re.findall(r"--[\w-]+", told)), "")
+                yield program.Refused(f"model_merger: {told}", flag)
+            finally:
+                sys.argv = before
 
 
 def _refused(command: str, arguments: list[str]) -> Iterator[Any]:
@@ -111,7 +144,7 @@ def _line_of_word(text: str, refused: Any, command: str) -> int:
     for number, line in enumerate(lines, 1):
         if refused.key and re.search(rf"(?<![\w.]){re.escape(refused.key)}(?![\w.])", line):
             return number
-    return next(number for number, line in enumerate(lines, 1) if f"verl.trainer.{command}" in line)
+    return next(number for number, line in enumerate(lines, 1) if re.search(rf"verl\.(trainer\.)?{command}", line))
 
 
 #: What the rows of a kind have. verl's loader of SFT rows takes messages; its reward managers read the rest.
@@ -199,8 +232,6 @@ def agent_loops(text: str) -> list[Problem]:
 
 
 def _class_of(target: str) -> Any:
-    import sys
-
     from hydra.utils import get_class
 
     before = list(sys.path)

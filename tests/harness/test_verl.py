@@ -196,6 +196,15 @@ def test_a_command_line_is_judged_before_it_runs(judge):
     assert failure.line == line_of(text, "data.max_prompt_len=")
 
 
+def test_the_merger_of_checkpoints_is_parsed(judge):
+    right = "$ python -m verl.model_merger merge --backend fsdp \\\n    --local_dir a --target_dir b\n"
+    text = f"---\nenvironment: verl\n---\n\n# A page\n\n```{{code-block}} console\n:consumer: verl\n\n{right}```\n"
+    assert judge(text) is None
+    failure = judge(text.replace("--target_dir b", "--target_folder b"))
+    assert "model_merger: unrecognized arguments: --target_folder" in failure.message
+    assert failure.line == line_of(text.replace("--target_dir b", "--target_folder b"), "--target_folder")
+
+
 RECIPE = {"agent_ref": {"name": "a"}, "responses_create_params": {"input": [USER]}}
 
 
