@@ -117,6 +117,8 @@ CONSTRAINTS |= {each.reader: DEFAULT for each in OTHERS if each.reader != each.n
 # Lock: requirements that are no part of it, nor what only they need. The first are installed after it.
 UNLOCKED = {each.name: each.unlocked for each in OTHERS if each.unlocked}
 ABSENT = {each.name: (*each.unlocked, *each.left_out) for each in OTHERS if each.unlocked or each.left_out}
+# What no check needs, a reader does not install either.
+ABSENT |= {each.reader: each.left_out for each in OTHERS if each.reader != each.name and each.left_out}
 # Locks that also hold what the tool needs.
 WITH_TOOL = ("tests", "tool", "lint", *(each.name for each in OTHERS if each.tool))
 COMPILE_OPTIONS = (
@@ -295,6 +297,16 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", module, *arguments, env=KEEP_BYTECODE)
 
 
+@nox.session(python=PYTHON, default=False)
+def recipes(session: nox.Session) -> None:
+    """Train and measure a recipe: `recipes -- code --seed 0`; an hour on two cores. It goes on where it was stopped."""
+    install_nemo_gym(session)
+    if ENVIRONMENTS["trl"].missing():  # in a nox of its own, so that it is there before what follows
+        session.run(sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-s", "trl", external=True)
+    os.environ[FOLDER_VARIABLE] = str(Path(session.virtualenv.location).resolve().parent)
+    session.run("python", "-m", "recipes", *session.posargs, env=KEEP_BYTECODE)
+
+
 @nox.session(python=PYTHON)
 def reference(session: nox.Session) -> None:
     """Write what is generated from the pinned NeMo Gym; `reference -- --check` only compares.
@@ -357,7 +369,7 @@ def lint(session: nox.Session) -> None:
     fix = ["--fix"] if "--fix" in session.posargs else []
     session.run("ruff", "check", *fix)
     session.run("ruff", "format", *([] if fix else ["--check"]))
-    session.run("mypy", "--config-file", str(TOOL / "mypy.ini"), str(TOOL / "src"))
+    session.run("mypy", "--config-file", str(TOOL / "mypy.ini"), str(TOOL / "src"), "recipes")
     session.run("codespell")
     session.run("rumdl", "check", *fix, ".")
     session.run("shellcheck", ".ci/run")

@@ -60,6 +60,7 @@ extensions = [
     "guard",
     "ledger",
     "mathml",
+    "measured",
     "pipeline",
     "redirects",
     "reference",

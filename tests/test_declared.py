@@ -23,7 +23,7 @@ FOLDERS = (ROOT, ROOT / "docs/_ext")
 #: is imported as they start, since the rest of what they share with the tests runs there only.
 PARTS = {
     "docs": ("docs/conf.py", "docs/_ext", "checks/site.py"),
-    "tests": ("conftest.py", "harness", "pinned", "benchmarks", "tests", "docs/_ext", "checks/*.py"),
+    "tests": ("conftest.py", "harness", "pinned", "benchmarks", "recipes", "tests", "docs/_ext", "checks/*.py"),
     "verbatim": ("harness/verbatim.py",),
     "links": ("checks/links.py",),
     "browser": ("checks/browser",),

@@ -22,6 +22,7 @@ import bench
 import formats
 import frameworks
 import frontmatter
+import measured
 import pipeline
 import reference
 import source
@@ -58,6 +59,9 @@ _TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "similarity-table": bench.similarity_as_markdown,
     "format-table": formats.as_markdown,
     "framework-table": frameworks.as_markdown,
+    "recipe-table": measured.in_twin(measured.table_lines),
+    "recipe-differences": measured.in_twin(measured.difference_lines),
+    "recipe-curve": measured.in_twin(measured.curve_lines),
     "pipeline": pipeline.as_markdown,
 }
 #: Directives that show their own name: notes, warnings and the like.

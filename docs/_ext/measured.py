@@ -1,0 +1,255 @@
+"""``{recipe-table} code``, ``{recipe-differences} code``, ``{recipe-curve} code grpo reward``: what a recipe measured.
+
+It is drawn from the files that ``nox -s recipes`` writes into ``docs/_data/recipes``; one that somebody changed
+by hand stops the build. Where the recipe, its model or a version is another one by now, the table says it is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from recipes import results
+
+ARMS = {
+    "base": "the model as it comes",
+    "sft": "SFT on its own verified answers",
+    "continued": "SFT continued, at the cost of GRPO",
+    "second": "second round of rejection sampling",
+    "grpo": "GRPO",
+}
+#: Of each arm the stages that train it, after those of the arm that it starts from.
+STAGES = {
+    "base": (),
+    "sft": ("rollouts", "sft"),
+    "continued": ("continued",),
+    "second": ("second-rollouts", "second"),
+    "grpo": ("grpo",),
+}
+PARTS = {"same": "the training templates", "new": "new templates"}
+COLUMNS = [(part, kind) for part in PARTS for kind in ("greedy", "sampled", "pass@4")]
+NONE = "No run of this recipe is committed yet, so there is no measured row."
+
+
+def folder() -> Path:
+    """Where the results are."""
+    return results.RESULTS
+
+
+def percent(row: dict[str, Any], sign: str = "") -> str:
+    """A mean with its interval, in percent."""
+    said = f"{100 * row['mean']:{sign}.1f}"
+    return said if row["low"] is None else f"{said} [{100 * row['low']:{sign}.1f}, {100 * row['high']:{sign}.1f}]"
+
+
+def caption(found: list[results.Result]) -> str:
+    """What was measured, with what, where and when; and whether it is stale."""
+    newest = max(found, key=lambda result: result["date"])
+    seeds = ", ".join(str(result["seed"]) for result in found)
+    parts = [sum(part == name for _, part in newest["tasks"]) for name in PARTS]
+    key = newest["key"]
+    said = (
+        f"**Measured here**, seeds {seeds}, {newest['date']}, {newest['machine']}: {parts[0]} held-out tasks of the "
+        f"training templates and {parts[1]} of new ones; torch {key['torch']}, transformers {key['transformers']}, "
+        f"TRL {key['trl']}, NeMo Gym {key['nemo-gym']}. Percent, with the 95% interval over tasks."
+    )
+    if differs := sorted({name for result in found for name in results.stale(result)}):
+        since = results.changed_since(newest["recipe"])
+        said += f" **Stale{f' since {since}' if since else ''}**: {', '.join(differs)} changed after the run."
+    return said
+
+
+def table_lines(recipe: str) -> Iterator[str]:
+    """The table of arms, as Markdown.
+
+    Raises:
+        results.ChangedByHand: a file is not what a run wrote.
+    """
+    found = results.seeds(recipe, folder())
+    if not found:
+        yield NONE
+        return
+    rows = results.read(folder() / f"{recipe}.json")["together"]
+    said = {(row["arm"], row["part"], row["kind"]): row for row in rows if "than" not in row}
+    yield caption(found)
+    yield ""
+    heads = [f"{PARTS[part]}: {kind}" for part, kind in COLUMNS]
+    yield "| arm | steps | minutes | peak memory | " + " | ".join(heads) + " |"
+    yield "| --- " * (4 + len(heads)) + "|"
+    for arm, name in ARMS.items():
+        if any((arm, *column) in said for column in COLUMNS):
+            cells = [percent(said[arm, *column]) if (arm, *column) in said else "" for column in COLUMNS]
+            yield f"| {name} | " + " | ".join([*cost_of(found, arm), *cells]) + " |"
+
+
+def cost_of(found: list[results.Result], arm: str) -> tuple[str, str, str]:
+    """The steps of an arm, and what it cost beyond the arm that it starts from, as a mean over seeds."""
+    stages = [[result["stages"][name] for name in STAGES[arm] if name in result["stages"]] for result in found]
+    steps = {each["steps"] for seed in stages for each in seed if "steps" in each}
+    minutes = sum(each["seconds"] for seed in stages for each in seed) / 60 / len(found)
+    peak = max((each["peak_mb"] for seed in stages for each in seed if "peak_mb" in each), default=0)
+    if not any(stages):
+        return "", "", ""
+    return ", ".join(map(str, sorted(steps))), f"{minutes:.0f}", f"{peak / 1000:.1f} GB" if peak else ""
+
+
+def difference_lines(recipe: str) -> Iterator[str]:
+    """The comparisons, of all seeds together and of each by itself, as Markdown.
+
+    Raises:
+        results.ChangedByHand: a file is not what a run wrote.
+    """
+    if not results.seeds(recipe, folder()):
+        yield NONE
+        return
+    summary = results.read(folder() / f"{recipe}.json")
+    columns = {"all seeds": summary["together"]} | {f"seed {seed}": rows for seed, rows in summary["each"].items()}
+    yield "| difference in points | tasks | answers | " + " | ".join(columns) + " |"
+    yield "| --- " * (3 + len(columns)) + "|"
+    for row in summary["together"]:
+        if "than" not in row:
+            continue
+        same = [[each for each in rows if is_like(each, row)] for rows in columns.values()]
+        cells = [percent(each[0], "+") if each else "" for each in same]
+        title = f"{ARMS[row['arm']]}, minus {ARMS[row['than']]}"
+        yield f"| {title} | {PARTS[row['part']]} | {row['kind']} | " + " | ".join(cells) + " |"
+
+
+def is_like(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two rows compare the same."""
+    return all(row.get(name) == other.get(name) for name in ("arm", "than", "part", "kind"))
+
+
+# ------------------------------------------------------------------------------------------------- curves
+
+WIDE, HIGH, LEFT, FOOT = 640, 220, 44, 34
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+
+
+def curves_of(recipe: str, stage: str, figure: str) -> dict[str, list[float]]:
+    """A figure of a stage, step by step, for each seed that has it."""
+    found = {}
+    for result in results.seeds(recipe, folder()):
+        if points := result["curves"].get(stage, {}).get(figure):
+            found[f"seed {result['seed']}"] = points
+    return found
+
+
+def drawing(curves: dict[str, list[float]], figure: str) -> str:
+    """Curves as SVG, with its axes named and each curve in the legend."""
+    top = max(1.0, *(max(points) for points in curves.values()))
+    longest = max(2, *(len(points) for points in curves.values()))
+    across, up = WIDE - LEFT - 10, HIGH - FOOT - 10
+
+    def place(step: int, value: float) -> str:
+        return f"{LEFT + across * step / (longest - 1):.1f},{10 + up * (1 - value / top):.1f}"
+
+    parts = [f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{label(curves, figure)}" class="recipe-curve">']
+    parts.append('<g fill="none" stroke="currentColor" stroke-opacity="0.4">')
+    parts.append(f'<path d="M{LEFT},10 V{10 + up} H{LEFT + across}"/></g>')
+    parts.append('<g fill="currentColor" font-size="12">')
+    for share in (0, 0.5, 1):
+        parts.append(f'<text x="{LEFT - 6}" y="{14 + up * (1 - share):.0f}" text-anchor="end">{top * share:.2g}</text>')
+    parts.append(f'<text x="{LEFT}" y="{HIGH - 4}">step 1</text>')
+    parts.append(f'<text x="{LEFT + across}" y="{HIGH - 4}" text-anchor="end">step {longest}</text>')
+    for at, (name, points) in enumerate(curves.items()):
+        color = COLORS[at % len(COLORS)]
+        drawn = " ".join(place(step, value) for step, value in enumerate(points))
+        parts.append(f'<polyline points="{drawn}" fill="none" stroke="{color}" stroke-width="2"/>')
+        parts.append(f'<text x="{LEFT + 90 + 90 * at}" y="{HIGH - 4}" fill="{color}">{name}</text>')
+    return "".join(parts) + "</g></svg>"
+
+
+def label(curves: dict[str, list[float]], figure: str) -> str:
+    """What curves show, in words."""
+    ends = "; ".join(f"{name} from {points[0]:.2f} to {points[-1]:.2f}" for name, points in curves.items())
+    return f"{figure} of each step: {ends}"
+
+
+def curve_lines(argument: str) -> Iterator[str]:
+    """The curves in words, for the page's Markdown twin."""
+    recipe, stage, *figure = argument.split()
+    curves = curves_of(recipe, stage, " ".join(figure))
+    yield f"({label(curves, ' '.join(figure))})" if curves else NONE
+
+
+def in_twin(lines: Callable[[str], Iterator[str]]) -> Callable[[str], Iterator[str]]:
+    """Lines for the page's Markdown twin, where a file that was changed has stopped the page's build already."""
+
+    def written(argument: str) -> Iterator[str]:
+        try:
+            yield from lines(argument)
+        except results.ChangedByHand as changed:
+            yield f"({changed})"
+
+    return written
+
+
+# --------------------------------------------------------------------------------------------- directives
+
+
+class Lines(SphinxDirective):
+    """A table of a recipe, which is the argument."""
+
+    required_arguments = 1
+    has_content = False
+    write: Callable[[str], Iterator[str]]
+
+    def run(self) -> list[nodes.Node]:
+        note_all(self)
+        try:
+            return self.parse_text_to_nodes("\n".join(type(self).write(self.arguments[0])))
+        except results.ChangedByHand as changed:
+            raise self.error(str(changed)) from None
+
+
+class RecipeTable(Lines):
+    """What each arm came to, and what it cost."""
+
+    write = staticmethod(table_lines)
+
+
+class RecipeDifferences(Lines):
+    """How arms differ, task by task."""
+
+    write = staticmethod(difference_lines)
+
+
+class RecipeCurve(SphinxDirective):
+    """A figure of each training step: the recipe, the stage, and the figure."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        note_all(self)
+        recipe, stage, *figure = self.arguments[0].split()
+        try:
+            curves = curves_of(recipe, stage, " ".join(figure))
+        except results.ChangedByHand as changed:
+            raise self.error(str(changed)) from None
+        if not curves:
+            return self.parse_text_to_nodes(NONE)
+        words = nodes.caption("", f"{label(curves, ' '.join(figure)).capitalize()}.")
+        return [nodes.figure("", nodes.raw("", drawing(curves, " ".join(figure)), format="html"), words)]
+
+
+def note_all(directive: SphinxDirective) -> None:
+    """Have the page built again where a result changes, or what decides whether it is stale."""
+    recipe = directive.arguments[0].split()[0]
+    locks = [results.ROOT / "locks" / f"{name}.txt" for name in ("tests", "trl")]
+    for path in [*folder().glob("*.json"), *results.deciding(recipe), *locks]:
+        directive.env.note_dependency(str(path))
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.add_directive("recipe-table", RecipeTable)
+    app.add_directive("recipe-differences", RecipeDifferences)
+    app.add_directive("recipe-curve", RecipeCurve)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,70 @@
+"""``python -m recipes code --seed 0``: run a recipe, or what is left of it, and keep what it measured."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from harness.environments import ENVIRONMENTS
+from recipes import code, results, summary
+
+BUILD = results.ROOT / "build" / "recipes"
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="nox -s recipes --", description=__doc__)
+    parser.add_argument("recipe", choices=sorted(results.DECIDING))
+    parser.add_argument("--seed", type=int, default=0, help="of tasks, sampling and trainers (default: 0)")
+    parser.add_argument("--arm", action="append", choices=code.ARMS, help="repeatable; unset, all")
+    parser.add_argument("--steps", type=int, help="of GRPO, and so many of SFT in proportion; the result is not kept")
+    parser.add_argument("--trial", action="store_true", help="few tasks and steps, to see that it runs; not kept")
+    parser.add_argument("--build", type=Path, default=BUILD, help="where the stages are (default: build/recipes)")
+    parser.add_argument("--model", type=Path, help="a model's folder in place of the packaged one; not kept")
+    return parser.parse_args(arguments)
+
+
+def settings_of(options: argparse.Namespace) -> code.Settings:
+    """The settings that the command line asks for."""
+    chosen = code.TRIAL if options.trial else code.Settings()
+    if not options.steps:
+        return chosen
+    share = options.steps / chosen.grpo_steps
+    return replace(chosen, grpo_steps=options.steps, continued_steps=max(1, round(chosen.continued_steps * share)))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; the exit status."""
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers end with the run
+    settings = settings_of(options)
+    kept = settings == code.Settings() and options.model is None
+    key = results.key_of(options.recipe)
+    folder = options.build.resolve() / options.recipe / ("full" if kept else "trial")
+    recipe = code.Recipe(folder, key, options.seed, settings, options.model and options.model.resolve())
+    found = recipe.run(options.arm or list(code.ARMS))
+    result = {
+        "recipe": options.recipe,
+        "seed": options.seed,
+        "date": f"{datetime.date.today():%Y-%m-%d}",
+        "machine": results.machine(),
+        "key": key,
+        "installed": ENVIRONMENTS["trl"].versions(),
+        **found,
+    }
+    where = results.RESULTS if kept else folder
+    path = results.path_of(options.recipe, options.seed, where)
+    results.write(path, result)
+    summary.write(options.recipe, where)
+    for line in summary.lines(list(summary.rows_of([results.read(path)]))):
+        print(line)
+    print(f"{path}: kept; commit it" if kept else f"{path}: not for the site")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""The tables and curves of a recipe are those of its committed results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import measured
+import pytest
+
+from recipes import results, summary
+from tests.recipes.test_results import planted
+from tests.site.conftest import Build, page
+
+BODY = "```{recipe-table} code\n```\n\n```{recipe-differences} code\n```\n\n```{recipe-curve} code grpo reward\n```\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of results in place of the committed one."""
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    return tmp_path / "results"
+
+
+def keep(folder: Path, **other: object) -> None:
+    for seed in (0, 1):
+        results.write(results.path_of("code", seed, folder), planted(seed) | other)
+    summary.write("code", folder)
+
+
+def test_each_arm_that_was_measured_has_a_row(folder: Path, build: Build) -> None:
+    keep(folder)
+    site = build({"one": page(BODY)})
+    assert site.warnings == ""
+    html, twin = site.read("one.html"), site.read("one.md")
+    assert "<td><p>GRPO</p></td>\n<td><p>3</p></td>\n<td><p>2</p></td>\n<td><p>9.0 GB</p></td>" in html
+    assert "second round" not in html
+    assert "GRPO, minus SFT continued" in html
+    assert "<polyline" in html
+    assert "seeds 0, 1, 2026-11-27, 2 cores, Planted, 8 GB" in twin
+    assert "reward of each step: seed 0 from 0.50 to 0.90" in twin
+    assert "stale" not in html.lower()
+
+
+def test_another_version_makes_it_stale(folder: Path) -> None:
+    keep(folder, key=results.key_of("code") | {"trl": "1.0.0"})
+    assert "**Stale" in next(measured.table_lines("code"))
+    assert "trl changed after the run" in next(measured.table_lines("code"))
+
+
+def test_what_nobody_measured_has_no_number(folder: Path, build: Build) -> None:
+    site = build({"one": page(BODY)})
+    assert site.warnings == ""
+    assert site.read("one.html").count("No run of this recipe is committed yet") == 3
+
+
+def test_a_result_changed_by_hand_stops_the_build(folder: Path, build: Build) -> None:
+    keep(folder)
+    path = results.path_of("code", 1, folder)
+    path.write_text(path.read_text().replace("9000", "900"), encoding="utf-8")
+    site = build({"one": page(BODY)})
+    assert site.failed
+    assert "code-seed-1.json is not what `nox -s recipes` wrote" in site.warnings
