@@ -211,13 +211,14 @@ class Links:
 
     ``symbols`` are those of the pinned release, for what ``{source}`` names; ``file`` gives the address, as seen
     from the page, of a file that the site copies: a download or a picture. ``entry`` gives the link that stands for a
-    role of the reference, its target and its text.
+    role of the reference, its target and its text; ``page`` the link to a page of that name.
     """
 
     symbols: Mapping[str, Symbol]
     version: str
     file: Callable[[str], str]
     entry: Callable[[str, str, str | None], str]
+    page: Callable[[str], str]
 
 
 def split(text: str, links: Links) -> list[str | Block]:
@@ -264,7 +265,7 @@ def _parts(text: str, links: Links) -> Iterator[str | Block]:
             yield _linked(line, links)
             if not titled and line.startswith("# "):
                 titled = True
-                yield from _about(values, links.version)
+                yield from _about(values, links)
 
 
 def _front_matter_end(text: str) -> int:
@@ -272,13 +273,16 @@ def _front_matter_end(text: str) -> int:
     return found.end() if found else 0
 
 
-def _about(values: dict, version: str) -> Iterator[str]:
+def _about(values: dict, links: Links) -> Iterator[str]:
     kind = frontmatter.CONTENT_TYPES.get(values.get("content-type", ""))
     yield ""
     if kind:
         yield f"> {kind}: {values.get('job', '')}"
         yield ">"
-    yield f"> For NeMo Gym {version}."
+    yield f"> For NeMo Gym {links.version}."
+    if before := values.get("starts-from"):
+        yield ">"
+        yield f"> Starts from the files of {links.page(before)}: follow that page first."
 
 
 def _directive(opened: re.Match[str], lines: list[str], number: int, links: Links) -> tuple[list[str], int]:
@@ -351,7 +355,11 @@ def _links(app: Sphinx, pagename: str) -> Links:
     def entry(role: str, target: str, text: str | None) -> str:
         return reference.as_markdown(app.confdir, pagename, role, target, text)
 
-    return Links(source.index(app.config), app.config.release, file, entry)
+    def page(name: str) -> str:
+        title = env.titles[name].astext() if name in env.titles else name
+        return f"[{title}]({posixpath.relpath(f'{name}.md', posixpath.dirname(pagename) or '.')})"
+
+    return Links(source.index(app.config), app.config.release, file, entry, page)
 
 
 def write(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:

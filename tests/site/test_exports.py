@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.site.conftest import Build, page
+from tests.site.conftest import FRONT_MATTER, Build, page
 
 BODY = """
 See [the other page](b.md), {download}`a file
@@ -77,6 +77,13 @@ flowchart LR
   a --> b
 ```
 """
+
+
+def test_the_twin_names_the_page_that_it_starts_from(build: Build) -> None:
+    starts = FRONT_MATTER.replace("keywords", "starts-from: a\nkeywords")
+    site = build({"a": page("\nWords.\n"), "more/b": page("\nWords only.\n", front_matter=starts)})
+    assert "\n>\n> Starts from the files of [A page](../a.md): follow that page first.\n" in site.read("more/b.md")
+    assert "Starts from" not in site.read("a.md")
 
 
 def test_exports_of_a_page(build: Build, tmp_path: Path) -> None:
