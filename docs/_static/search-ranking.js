@@ -34,13 +34,16 @@ globalThis.SiteSearch = (() => {
     return EMPTY.has(word.toLowerCase()) ? null : stem(word);
   }
 
+  // What a text asks for: its words in their one form, without those that say nothing.
+  const core = (text) => words(text).map(term).filter(Boolean).join(" ");
+
   const flat = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 
   class Index {
     constructor({ pages, names }, MiniSearch) {
       this.pages = pages;
       this.names = names.map(([name, page, anchor]) => ({ name, page, anchor, flat: flat(name) }));
-      this.keywords = pages.map((page) => page.keywords.split(",").map(flat));
+      this.keywords = pages.map((page) => page.keywords.split(",").map(core).filter(Boolean));
       this.index = new MiniSearch({
         fields: ["title", "keywords", "description", "headings", "text"],
         tokenize: words,
@@ -60,7 +63,7 @@ globalThis.SiteSearch = (() => {
     find(typed) {
       const asked = [...new Set(words(typed).map(term).filter(Boolean))];
       if (!asked.length) return [];
-      const whole = ` ${flat(typed)} `;
+      const whole = ` ${core(typed)} `;
       const results = this.index.search(typed, {
         boost: { title: 5, keywords: 5, description: 3, headings: 3, text: 1 },
         prefix: (each) => each.length > 2,
@@ -70,9 +73,11 @@ globalThis.SiteSearch = (() => {
       const scored = results.map((result) => {
         const page = this.pages[result.id];
         const covered = new Set(result.queryTerms).size / asked.length;
-        const phrase = this.keywords[result.id].some((each) => each && whole.includes(` ${each} `));
-        const named = ` ${flat(page.title)} `.includes(whole);
-        const score = result.score * covered ** 2 * (phrase ? 1.6 : 1) * (named ? 1.6 : 1) * (page.generated ? 0.3 : 1);
+        // A keyword of the page that was typed whole says more the more words it has.
+        const typedWhole = this.keywords[result.id].filter((each) => whole.includes(` ${each} `));
+        const phrase = Math.max(0, ...typedWhole.map((each) => each.split(" ").length));
+        const named = ` ${core(page.title)} `.includes(whole);
+        const score = result.score * covered ** 2 * (1 + 0.4 * phrase) * (named ? 1.6 : 1) * (page.generated ? 0.3 : 1);
         return { page, score, section: this.section(page, new Set(result.terms)) };
       });
       return scored.sort((one, other) => other.score - one.score);
