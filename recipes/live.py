@@ -91,6 +91,8 @@ class Gym:
     def __init__(self, folder: Path, zygote: Zygote, model: str | None) -> None:
         self.folder = folder
         self.variables = os.environ | zygote.env() | {"COLUMNS": "80"}
+        # Ray would end the verifier's processes where a trainer beside it uses most of the memory.
+        self.variables["RAY_memory_monitor_refresh_ms"] = "0"
         self.head = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         address = model or "http://127.0.0.1:9/v1"
