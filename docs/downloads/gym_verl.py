@@ -95,7 +95,7 @@ def message(text: str) -> dict[str, Any]:
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info, verifiers, **_):
-    """The reward of one answer. verl's reward managers call it by these names; `verifiers` is of `reward_kwargs`."""
+    """The reward of one answer. `verifiers` is of the `reward_kwargs`."""
     session, task = Session(verifiers, data_source), json.loads(extra_info["task"])
     session.post("seed_session", task)
     return session.reward(task, [message(solution_str)])

@@ -77,7 +77,7 @@ CONSUMERS: dict[str, Consumer] = {
         for name, command in (("ppo", "main_ppo"), ("sft", "sft_trainer"))
     },
     **{f"verl {each} row": Consumer("harness.consumers.verl:rows", (each,), "verl") for each in ("sft", "rl")},
-    "verl recipe row": Consumer("harness.consumers.verl_recipe:rows"),
+    "verl recipe row": Consumer("harness.consumers.verl_recipe:row"),
     "verl agent loops": Consumer("harness.consumers.verl:agent_loops", (), "verl"),
     "OpenRLHF chat request": Consumer("harness.consumers.openrlhf_executor:request", ("POST /v1/chat/completions",)),
     "NeMo Customizer job": Consumer("harness.consumers.nemo_customizer:job", (), "nemo-customizer"),

@@ -21,9 +21,9 @@ from harness.nearest import nearest
 DATA = Path(__file__).resolve().parents[2] / "docs" / "_data" / "verl-recipe.json"
 
 
-def rows(text: str) -> list[Problem]:
-    """What is wrong with lines of JSON that the recipe's dataset and agent loop read."""
-    return row_problems(text.splitlines(), _fault)
+def row(text: str) -> list[Problem]:
+    """What is wrong with a row, as a text of JSON, that the recipe's dataset and agent loop read."""
+    return row_problems([" ".join(text.split("\n"))], _fault)
 
 
 def _fault(row: dict[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.consumers.verl_recipe import moved, rows
+from harness.consumers import verl_recipe
 from harness.environments import ENVIRONMENTS, NotInstalled
 from tests.harness.conftest import line_of
 
@@ -221,9 +221,9 @@ RECIPE = {"agent_ref": {"name": "a"}, "responses_create_params": {"input": [USER
     ],
 )
 def test_a_row_of_the_recipe_has_what_its_sources_read(row, said):
-    found = rows(json.dumps(row))
+    found = verl_recipe.row(json.dumps(row, indent=1))
     assert [said in each.message for each in found] == ([True] if said else [])
 
 
 def test_a_line_of_the_recipe_that_moved_is_named():
-    assert "nemo_gym/agent_loop.py:292: expected 'raise ValueError(" in "\n".join(moved(lambda name: ""))
+    assert "nemo_gym/agent_loop.py:292: expected 'raise ValueError(" in "\n".join(verl_recipe.moved(lambda name: ""))
