@@ -7,28 +7,20 @@ beginning of a flag for the flag; here a flag must be one that it has, in full.
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from harness.consumers import downloads
 from harness.consumers.strict import Problem, row_problems
 from harness.nearest import nearest
-
-DRY_RUN = Path(__file__).parents[2] / "docs" / "downloads" / "openrlhf_dry_run.py"
 
 #: What the rows of a kind have, by the names that the pages give to the loader's keys.
 COLUMNS = {"sft": ("messages",), "preference": ("prompt", "chosen", "rejected"), "prompt": ("prompt", "label")}
 
 
-@cache
 def dry_run() -> Any:
     """The program that readers try their scripts with."""
-    spec = importlib.util.spec_from_file_location("openrlhf_dry_run", DRY_RUN)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return downloads.program("openrlhf_dry_run")
 
 
 def flags() -> dict[str, list[str]]:

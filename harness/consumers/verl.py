@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
-import importlib.util
 import io
 import json
 import os
@@ -23,22 +22,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.consumers import downloads
 from harness.consumers.strict import Problem, mapping, row_problems, unknown_key
 from harness.nearest import nearest
 
 # Before anything imports datasets: it would ask the Hub about its own reader of JSON.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-DRY_RUN = Path(__file__).parents[2] / "docs" / "downloads" / "verl_dry_run.py"
 
-
-@cache
 def dry_run() -> Any:
     """The program that readers try their scripts with."""
-    spec = importlib.util.spec_from_file_location("verl_dry_run", DRY_RUN)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return downloads.program("verl_dry_run")
 
 
 def keys() -> dict[str, list[str]]:

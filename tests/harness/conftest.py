@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cache import Cache
+from harness.environments import ENVIRONMENTS, NotInstalled
 from harness.run import Runner
 from harness.session import Host
 from harness.verdict import Failure
@@ -68,3 +69,20 @@ def judge(runner: Runner, judge_with: Callable[..., Failure | None]) -> Callable
 def line_of(text: str, what: str) -> int:
     """The line, from 1, on which ``what`` first stands."""
     return text[: text.index(what)].count("\n") + 1
+
+
+def require(environment: str) -> None:
+    """Skip where an environment is not installed, which is a fault in CI."""
+    try:
+        ENVIRONMENTS[environment].require()
+    except NotInstalled as missing:
+        pytest.skip(str(missing))
+
+
+def assert_named(judge: Callable[..., Failure | None], right: str, wrong: str, said: str, place: str) -> None:
+    """See that a page with a planted fault fails, and that the failure says what and names the line of `place`."""
+    assert wrong != right
+    failure = judge(wrong)
+    assert failure is not None, "the page passed"
+    assert said in failure.message
+    assert failure.line == line_of(wrong, place), failure.message

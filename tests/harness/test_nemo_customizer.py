@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.environments import ENVIRONMENTS, NotInstalled
-from tests.harness.conftest import line_of
+from tests.harness.conftest import assert_named, require
 
 TEXT = """\
 ---
@@ -92,10 +91,7 @@ FAULTS = {
 @pytest.fixture(autouse=True)
 def installed() -> None:
     """NeMo Customizer's environment: skipped where it is not installed, and a fault in CI."""
-    try:
-        ENVIRONMENTS["nemo-customizer"].require()
-    except NotInstalled as missing:
-        pytest.skip(str(missing))
+    require("nemo-customizer")
 
 
 def test_what_is_right_passes(judge):
@@ -107,9 +103,4 @@ def test_what_is_right_passes(judge):
 
 @pytest.mark.parametrize(("right", "wrong", "said", "place"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_named_with_its_line_and_the_nearest_name(judge, right, wrong, said, place):
-    text = TEXT.replace(right, wrong)
-    assert text != TEXT
-    failure = judge(text)
-    assert failure is not None, "the page passed"
-    assert said in failure.message
-    assert failure.line == line_of(text, place), failure.message
+    assert_named(judge, TEXT, TEXT.replace(right, wrong), said, place)

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from harness.consumers.openrlhf_executor import DATA, contract
-from harness.environments import ENVIRONMENTS, NotInstalled
-from tests.harness.conftest import line_of
+from harness.environments import ENVIRONMENTS
+from tests.harness.conftest import assert_named, line_of, require
 
 USER, ASSISTANT = {"role": "user", "content": "1+1"}, {"role": "assistant", "content": "2"}
 SFT = json.dumps({"messages": [USER, ASSISTANT]})
@@ -119,10 +119,7 @@ FAULTS = {
 @pytest.fixture(autouse=True)
 def installed() -> None:
     """OpenRLHF's environment: skipped where it is not installed, and a fault in CI."""
-    try:
-        ENVIRONMENTS["openrlhf"].require()
-    except NotInstalled as missing:
-        pytest.skip(str(missing))
+    require("openrlhf")
 
 
 def test_what_is_right_passes(judge):
@@ -134,12 +131,7 @@ def test_what_is_right_passes(judge):
 
 @pytest.mark.parametrize(("right", "wrong", "said", "place"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_named_with_its_line_and_the_nearest_name(judge, right, wrong, said, place):
-    text = TEXT.replace(right, wrong, 1)
-    assert text != TEXT
-    failure = judge(text)
-    assert failure is not None, "the page passed"
-    assert said in failure.message
-    assert failure.line == line_of(text, place), failure.message
+    assert_named(judge, TEXT, TEXT.replace(right, wrong, 1), said, place)
 
 
 def test_a_command_line_is_judged_before_it_runs(judge):
