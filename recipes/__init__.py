@@ -4,7 +4,8 @@ One module for each step, and no step looks back:
 
 ``live``      the live NeMo Gym and the model server, started for as long as a stage needs them
 ``stages``    a stage runs once: what it cost is kept beside what it left, and a killed run goes on after it
-``code``      the stages of the recipe on code: tasks, rollouts, SFT, GRPO, measurements
+``arms``      the stages of a recipe: tasks, rollouts, SFT, GRPO, measurements
+``code``      what sets the recipe on code apart: its resources server, its tasks, its numbers
 ``results``   what a run measured, as a file that nobody can change unseen; which of them the page shows as stale
 ``summary``   means and intervals over tasks and seeds, by the site's own tool
 

@@ -10,17 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.environments import ENVIRONMENTS
-from recipes import code, results, summary
+from recipes import arms, code, results, summary
 
+#: Each recipe by its name on the command line; `recipes.results.DECIDING` has the downloads of each.
+RECIPES = {"code": code.KIND}
 BUILD = results.ROOT / "build" / "recipes"
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="nox -s recipes --", description=__doc__)
-    parser.add_argument("recipe", choices=sorted(results.DECIDING))
+    parser.add_argument("recipe", choices=sorted(RECIPES))
     parser.add_argument("--seed", type=int, default=0, help="of tasks, sampling and trainers (default: 0)")
-    parser.add_argument("--arm", action="append", choices=code.ARMS, help="repeatable; unset, all")
+    parser.add_argument("--arm", action="append", choices=arms.ARMS, help="repeatable; unset, all")
     parser.add_argument("--steps", type=int, help="of GRPO, and so many of SFT in proportion; the result is not kept")
     parser.add_argument("--trial", action="store_true", help="few tasks and steps, to see that it runs; not kept")
     parser.add_argument("--build", type=Path, default=BUILD, help="where the stages are (default: build/recipes)")
@@ -28,9 +30,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def settings_of(options: argparse.Namespace) -> code.Settings:
+def settings_of(options: argparse.Namespace) -> arms.Settings:
     """The settings that the command line asks for."""
-    chosen = code.TRIAL if options.trial else code.Settings()
+    kind = RECIPES[options.recipe]
+    chosen = kind.trial if options.trial else kind.settings
     if not options.steps:
         return chosen
     share = options.steps / chosen.grpo_steps
@@ -42,11 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers end with the run
     settings = settings_of(options)
-    kept = settings == code.Settings() and options.model is None
+    kind = RECIPES[options.recipe]
+    kept = settings == kind.settings and options.model is None
     key = results.key_of(options.recipe)
     folder = options.build.resolve() / options.recipe / ("full" if kept else "trial")
-    recipe = code.Recipe(folder, key, options.seed, settings, options.model and options.model.resolve())
-    found = recipe.run(options.arm or list(code.ARMS))
+    recipe = arms.Recipe(kind, folder, key, options.seed, settings, options.model and options.model.resolve())
+    found = recipe.run(options.arm or list(arms.ARMS))
     result = {
         "recipe": options.recipe,
         "seed": options.seed,

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.environments import ENVIRONMENTS
@@ -18,13 +19,23 @@ from harness.live import Zygote
 DOWNLOADS = Path(__file__).resolve().parent.parent / "docs" / "downloads"
 #: Seconds until servers that do not answer have failed: a machine may be busy.
 DEADLINE = 600
-AGENT = "code_gen_simple_agent"
-#: The whole of the verifier alone, which needs no model.
-VERIFIER = """\
-code_gen:
-  resources_servers:
-    code_gen: {entrypoint: app.py, domain: coding, num_processes: 2, unit_test_timeout_secs: 10, debug: false}
-"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A resources server of NeMo Gym and the agent that collects with it.
+
+    Attributes:
+        server: the name of the resources server.
+        agent: the name of the agent.
+        alone: YAML of the server by itself, which needs no model.
+        overrides: what `gym env start` gets beside the name of the server.
+    """
+
+    server: str
+    agent: str
+    alone: str
+    overrides: tuple[str, ...] = ()
 
 
 class NotReady(Exception):
@@ -88,8 +99,8 @@ def model_server(folder: Path, seed: int, log: Path) -> Iterator[str]:
 class Gym:
     """A running NeMo Gym: a folder in which its commands run, and the port of its head server."""
 
-    def __init__(self, folder: Path, zygote: Zygote, model: str | None) -> None:
-        self.folder = folder
+    def __init__(self, environment: Environment, folder: Path, zygote: Zygote, model: str | None) -> None:
+        self.environment, self.folder = environment, folder
         self.variables = os.environ | zygote.env() | {"COLUMNS": "80"}
         # Ray would end the verifier's processes where a trainer beside it uses most of the memory.
         self.variables["RAY_memory_monitor_refresh_ms"] = "0"
@@ -111,23 +122,23 @@ class Gym:
             raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done.stdout
 
-    def address(self, name: str = "code_gen") -> str:
-        """The address of a server that runs."""
+    def address(self) -> str:
+        """The address of the resources server."""
         servers = json.loads(self.run("gym", "env", "status", "--json").splitlines()[-1])
-        return str(next(each["url"] for each in servers if each["name"] == name))
+        return str(next(each["url"] for each in servers if each["name"] == self.environment.server))
 
     def collect(self, tasks: Path, output: Path, repeats: int, temperature: float, limit: int) -> None:
         """Collect rollouts of each task, each with a seed of its own.
 
         Args:
-            tasks: rows of code_gen.
+            tasks: rows of the resources server.
             output: where the rollouts go; NeMo Gym's files beside it go with it.
             repeats: rollouts of each task.
             temperature: 0 takes the likeliest token.
             limit: tokens of an answer at most.
         """
         self.run(
-            "gym", "eval", "run", "--no-serve", "--agent", AGENT,
+            "gym", "eval", "run", "--no-serve", "--agent", self.environment.agent,
             "--input", str(tasks.resolve()), "--output", str(output.resolve()),
             "--num-repeats", f"{repeats}", "--concurrency", "64",
             "--temperature", f"{temperature}", "--max-output-tokens", f"{limit}",
@@ -136,8 +147,8 @@ class Gym:
 
 
 @contextlib.contextmanager
-def gym(folder: Path, model: str | None = None) -> Iterator[Gym]:
-    """Start NeMo Gym's code_gen, with an agent and a model where there is an address of one; until it is ready.
+def gym(environment: Environment, folder: Path, model: str | None = None) -> Iterator[Gym]:
+    """Start a resources server, with an agent and a model where there is an address of one; until it is ready.
 
     Raises:
         NotReady: it ended, or did not answer in time, three times: on a machine that is busy Ray may not start.
@@ -145,7 +156,7 @@ def gym(folder: Path, model: str | None = None) -> Iterator[Gym]:
     with contextlib.ExitStack() as started:
         for last in (False, False, True):
             try:
-                running = started.enter_context(started_once(folder, model))
+                running = started.enter_context(started_once(environment, folder, model))
                 break
             except NotReady:
                 if last:
@@ -154,20 +165,19 @@ def gym(folder: Path, model: str | None = None) -> Iterator[Gym]:
 
 
 @contextlib.contextmanager
-def started_once(folder: Path, model: str | None) -> Iterator[Gym]:
+def started_once(environment: Environment, folder: Path, model: str | None) -> Iterator[Gym]:
     """Start it, until it is ready.
 
     Raises:
         NotReady: it ended, or did not answer in time.
     """
     with Zygote() as zygote:
-        running = Gym(folder, zygote, model)
+        running = Gym(environment, folder, zygote, model)
         if model is None:
-            (folder / "verifier.yaml").write_text(VERIFIER, encoding="utf-8")
+            (folder / "verifier.yaml").write_text(environment.alone, encoding="utf-8")
             flags = ["--config", "verifier.yaml"]
         else:
-            flags = ["--resources-server", "code_gen", "--model-type", "vllm_model"]
-            flags += ["++code_gen.resources_servers.code_gen.num_processes=2"]
+            flags = ["--resources-server", environment.server, "--model-type", "vllm_model", *environment.overrides]
         with (folder / "gym.log").open("w") as output:
             process = subprocess.Popen(
                 ["gym", "env", "start", *flags],

@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "_data" / "recipes"
 DOWNLOADS = "docs/downloads"
-#: The files that decide what a recipe's numbers are.
+#: The downloads that decide what a recipe's numbers are, beside `recipes.arms` and the module of the recipe.
 DECIDING = {
     "code": ("code_tasks.py", "small_model.py", "gym_trl.py"),
 }
@@ -37,7 +37,8 @@ class ChangedByHand(Exception):
 
 def deciding(recipe: str) -> list[Path]:
     """The files that decide a recipe's numbers, but for the locks."""
-    return [ROOT / DOWNLOADS / name for name in DECIDING[recipe]] + [ROOT / "recipes" / f"{recipe}.py"]
+    modules = [ROOT / "recipes" / f"{name}.py" for name in ("arms", recipe)]
+    return [ROOT / DOWNLOADS / name for name in DECIDING[recipe]] + modules
 
 
 def key_of(recipe: str) -> Result:
@@ -139,4 +140,5 @@ def machine() -> str:
     name = re.sub(r"\(R\)|\(TM\)|CPU|Processor|@.*", "", words.get("model name", platform.machine()))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, {' '.join(name.split())}, {memory:.0f} GB"
+    threads = os.environ.get("OMP_NUM_THREADS", cores)
+    return f"{cores} cores, of which torch uses {threads}, {' '.join(name.split())}, {memory:.0f} GB"

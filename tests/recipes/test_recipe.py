@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recipes import code, live, results, summary
+from recipes import arms, code, live, results, summary
 from tests.pages.modules import imported
 
 TINY = replace(
@@ -36,7 +36,7 @@ def test_rewards_in_training_are_those_that_nemo_gym_writes_down(
         json.dumps({"responses_create_params": {"input": ""}, "verifier_metadata": {"unit_tests": each["unit_tests"]}})
         for each in sampled
     ]
-    with imported(live.DOWNLOADS, "gym_trl") as modules, live.gym(tmp_path) as gym:
+    with imported(live.DOWNLOADS, "gym_trl") as modules, live.gym(code.ENVIRONMENT, tmp_path) as gym:
         monkeypatch.setenv("VERIFIER", gym.address())
         assert modules.gym_trl.gym_reward([each["text"] for each in sampled], tasks) == [
             each["reward"] for each in sampled
@@ -47,7 +47,7 @@ def test_all_stages_run_and_a_second_run_does_none_of_them(tiny: Path, tmp_path:
     said: list[str] = []
 
     def run() -> Any:
-        recipe = code.Recipe(tmp_path / "run", {"code": "tiny"}, 0, TINY, tiny)
+        recipe = arms.Recipe(code.KIND, tmp_path / "run", {"code": "tiny"}, 0, TINY, tiny)
         for each in (recipe.own, recipe.shared):
             each.say = said.append
         return recipe.run(["sft", "grpo"])
@@ -71,7 +71,7 @@ def test_all_stages_run_and_a_second_run_does_none_of_them(tiny: Path, tmp_path:
 
 
 def test_a_round_that_the_verifier_accepts_nothing_of_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = code.Recipe(tmp_path, {}, 0, TINY)
+    recipe = arms.Recipe(code.KIND, tmp_path, {}, 0, TINY)
     folder = tmp_path / "stage"
     folder.mkdir()
     row = {"_ng_task_index": 0, "_ng_rollout_index": 0, "reward": 0.0, "responses_create_params": {"input": "q"}}
@@ -90,12 +90,12 @@ def test_a_round_that_the_verifier_accepts_nothing_of_stops(tmp_path: Path, monk
 
     monkeypatch.setattr(live, "model_server", Started)
     monkeypatch.setattr(live, "gym", Started)
-    with pytest.raises(code.StageFailed, match=r"accepted none of 1 answers|ended with"):
+    with pytest.raises(arms.StageFailed, match=r"accepted none of 1 answers|ended with"):
         recipe.collect_rows(folder, "base", tmp_path, 1, 1.0)
 
 
 def test_lost_attempts_are_no_measurement(tmp_path: Path) -> None:
     rows = [{"_ng_task_index": task, "_ng_rollout_index": at, "reward": 1} for task, at in ((0, 0), (0, 1), (1, 0))]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    with pytest.raises(code.StageFailed, match="not equally many"):
-        code.rewards_by_task(tmp_path / "r.jsonl")
+    with pytest.raises(arms.StageFailed, match="not equally many"):
+        arms.rewards_by_task(tmp_path / "r.jsonl")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recipes import code, results, summary
-from recipes.__main__ import parse, settings_of
+from recipes.__main__ import RECIPES, parse, settings_of
 
 
 def planted(seed: int, better: float = 0.3) -> results.Result:
@@ -27,6 +27,13 @@ def planted(seed: int, better: float = 0.3) -> results.Result:
         "curves": {"grpo": {"reward": [0.5, 0.75, 0.9]}},
         "stages": {"grpo": {"seconds": 120.0, "peak_mb": 9000, "steps": 3}, "continued": {"seconds": 60.0, "steps": 9}},
     }  # fmt: skip
+
+
+def test_every_recipe_has_files_that_decide_its_numbers() -> None:
+    assert set(RECIPES) == set(results.DECIDING)
+    for recipe in RECIPES:
+        assert [path for path in results.deciding(recipe) if not path.is_file()] == []
+        assert results.ROOT / "recipes" / "arms.py" in results.deciding(recipe)
 
 
 def test_every_committed_result_is_what_a_run_wrote() -> None:
@@ -91,7 +98,7 @@ def test_a_summary_is_of_the_files_that_are_there(tmp_path: Path) -> None:
 
 
 def test_other_steps_are_never_the_sites() -> None:
-    assert settings_of(parse(["code"])) == code.Settings()
+    assert settings_of(parse(["code"])) == code.SETTINGS
     fewer = settings_of(parse(["code", "--steps", "12"]))
     assert (fewer.grpo_steps, fewer.continued_steps) == (12, 39)
     assert settings_of(parse(["code", "--trial"])) == code.TRIAL
