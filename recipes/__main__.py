@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.environments import ENVIRONMENTS
-from recipes import arms, code, results, summary
+from recipes import arms, code, reasoning, results, summary
 
 #: Each recipe by its name on the command line; `recipes.results.DECIDING` has the downloads of each.
-RECIPES = {"code": code.KIND}
+RECIPES = {"code": code.KIND, "reasoning": reasoning.KIND}
+#: The class of a recipe whose stages are not just those of `arms.Recipe`, and its arms.
+STAGES = {"reasoning": (reasoning.Recipe, reasoning.ARMS)}
 BUILD = results.ROOT / "build" / "recipes"
 
 
@@ -22,12 +24,16 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="nox -s recipes --", description=__doc__)
     parser.add_argument("recipe", choices=sorted(RECIPES))
     parser.add_argument("--seed", type=int, default=0, help="of tasks, sampling and trainers (default: 0)")
-    parser.add_argument("--arm", action="append", choices=arms.ARMS, help="repeatable; unset, all")
+    parser.add_argument("--arm", action="append", help="repeatable; unset, all")
     parser.add_argument("--steps", type=int, help="of GRPO, and so many of SFT in proportion; the result is not kept")
     parser.add_argument("--trial", action="store_true", help="few tasks and steps, to see that it runs; not kept")
     parser.add_argument("--build", type=Path, default=BUILD, help="where the stages are (default: build/recipes)")
     parser.add_argument("--model", type=Path, help="a model's folder in place of the packaged one; not kept")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    _, known = STAGES.get(options.recipe, (arms.Recipe, arms.ARMS))
+    if unknown := set(options.arm or ()) - set(known):
+        parser.error(f"no arm {', '.join(sorted(unknown))} in {options.recipe}, which has {', '.join(known)}")
+    return options
 
 
 def settings_of(options: argparse.Namespace) -> arms.Settings:
@@ -49,8 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     kept = settings == kind.settings and options.model is None
     key = results.key_of(options.recipe)
     folder = options.build.resolve() / options.recipe / ("full" if kept else "trial")
-    recipe = arms.Recipe(kind, folder, key, options.seed, settings, options.model and options.model.resolve())
-    found = recipe.run(options.arm or list(arms.ARMS))
+    stages, known = STAGES.get(options.recipe, (arms.Recipe, arms.ARMS))
+    recipe = stages(kind, folder, key, options.seed, settings, options.model and options.model.resolve())
+    found = recipe.run(options.arm or list(known))
     result = {
         "recipe": options.recipe,
         "seed": options.seed,

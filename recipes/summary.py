@@ -13,16 +13,23 @@ from recipes import results
 from recipes.results import Result
 
 #: The comparisons of a recipe: the second is judged against the first.
-PAIRS = (("base", "sft"), ("sft", "continued"), ("continued", "second"), ("continued", "grpo"), ("second", "grpo"))
+PAIRS = (
+    ("base", "sft"), ("sft", "continued"), ("continued", "second"), ("continued", "grpo"), ("second", "grpo"),
+    ("sft", "dense"), ("grpo", "dense"),
+)  # fmt: skip
 PARTS = ("same", "new")
-KINDS = ("greedy", "sampled", "pass@4")
+#: `score` is the verifier's own reward of sampled answers, where it gives more than 0 and 1 and the others count 1.
+KINDS = ("greedy", "sampled", "pass@4", "score")
 
 
 def values(result: Result, arm: str, part: str, kind: str) -> list[float] | None:
     """What a seed measured of each task of a part; None where it did not measure that."""
     if arm not in result["arms"]:
         return None
-    rewards = result["arms"][arm]["sampled" if kind.startswith("pass@") else kind]
+    if kind == "score" and arm not in result.get("scores", {}):
+        return None
+    told = result["scores" if kind == "score" else "arms"][arm]
+    rewards = told["greedy" if kind == "greedy" else "sampled"]
     chosen = [each for each, (_, has) in zip(rewards, result["tasks"], strict=True) if has == part]
     if not kind.startswith("pass@"):
         return [sum(each) / len(each) for each in chosen]

@@ -1,5 +1,7 @@
 """``{recipe-table} code``, ``{recipe-differences} code``, ``{recipe-curve} code grpo reward``: what a recipe measured.
 
+``{recipe-curve} reasoning dense score, exact`` draws several figures, each as the mean of all seeds.
+
 It is drawn from the files that ``nox -s recipes`` writes into ``docs/_data/recipes``; one that somebody changed
 by hand stops the build. Where the recipe, its model or a version is another one by now, the table says it is stale.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from docutils import nodes
@@ -22,6 +25,7 @@ ARMS = {
     "continued": "SFT continued, at the cost of GRPO",
     "second": "second round of rejection sampling",
     "grpo": "GRPO",
+    "dense": "GRPO on partial credit",
 }
 #: Of each arm the stages that train it, after those of the arm that it starts from.
 STAGES = {
@@ -30,9 +34,10 @@ STAGES = {
     "continued": ("continued",),
     "second": ("second-rollouts", "second"),
     "grpo": ("grpo",),
+    "dense": ("dense",),
 }
 PARTS = {"same": "the training templates", "new": "new templates"}
-COLUMNS = [(part, kind) for part in PARTS for kind in ("greedy", "sampled", "pass@4")]
+COLUMNS = [(part, kind) for part in PARTS for kind in ("greedy", "sampled", "pass@4", "score")]
 NONE = "No run of this recipe is committed yet, so there is no measured row."
 
 
@@ -51,12 +56,13 @@ def caption(found: list[results.Result]) -> str:
     """What was measured, with what, where and when; and whether it is stale."""
     newest = max(found, key=lambda result: result["date"])
     seeds = ", ".join(str(result["seed"]) for result in found)
-    parts = [sum(part == name for _, part in newest["tasks"]) for name in PARTS]
+    counts = {name: sum(part == name for _, part in newest["tasks"]) for name in PARTS}
+    held_out = " and ".join(f"{count} held-out tasks of {PARTS[name]}" for name, count in counts.items() if count)
     key = newest["key"]
     said = (
-        f"**Measured here**, seeds {seeds}, {newest['date']}, {newest['machine']}: {parts[0]} held-out tasks of the "
-        f"training templates and {parts[1]} of new ones; torch {key['torch']}, transformers {key['transformers']}, "
-        f"TRL {key['trl']}, NeMo Gym {key['nemo-gym']}. Percent, with the 95% interval over tasks."
+        f"**Measured here**, seeds {seeds}, {newest['date']}, {newest['machine']}: {held_out}; torch {key['torch']}, "
+        f"transformers {key['transformers']}, TRL {key['trl']}, NeMo Gym {key['nemo-gym']}. Percent, with the 95% "
+        "interval over tasks."
     )
     if differs := sorted({name for result in found for name in results.stale(result)}):
         since = results.changed_since(newest["recipe"])
@@ -78,12 +84,13 @@ def table_lines(recipe: str) -> Iterator[str]:
     said = {(row["arm"], row["part"], row["kind"]): row for row in rows if "than" not in row}
     yield caption(found)
     yield ""
-    heads = [f"{PARTS[part]}: {kind}" for part, kind in COLUMNS]
+    columns = [column for column in COLUMNS if any((arm, *column) in said for arm in ARMS)]
+    heads = [f"{PARTS[part]}: {kind}" for part, kind in columns]
     yield "| arm | steps | minutes | peak memory | " + " | ".join(heads) + " |"
     yield "| --- " * (4 + len(heads)) + "|"
     for arm, name in ARMS.items():
-        if any((arm, *column) in said for column in COLUMNS):
-            cells = [percent(said[arm, *column]) if (arm, *column) in said else "" for column in COLUMNS]
+        if any((arm, *column) in said for column in columns):
+            cells = [percent(said[arm, *column]) if (arm, *column) in said else "" for column in columns]
             yield f"| {name} | " + " | ".join([*cost_of(found, arm), *cells]) + " |"
 
 
@@ -132,12 +139,13 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 
 def curves_of(recipe: str, stage: str, figure: str) -> dict[str, list[float]]:
-    """A figure of a stage, step by step, for each seed that has it."""
-    found = {}
-    for result in results.seeds(recipe, folder()):
-        if points := result["curves"].get(stage, {}).get(figure):
-            found[f"seed {result['seed']}"] = points
-    return found
+    """A figure of a stage, step by step, for each seed that has it; of several, each as a mean of the seeds."""
+    logs = {each["seed"]: each["curves"].get(stage, {}) for each in results.seeds(recipe, folder())}
+    figures = figure.split(", ")
+    if len(figures) == 1:
+        return {f"seed {seed}": log[figure] for seed, log in logs.items() if log.get(figure)}
+    rows = {name: [log[name] for log in logs.values() if log.get(name)] for name in figures}
+    return {name: [mean(each) for each in zip(*points, strict=False)] for name, points in rows.items() if points}
 
 
 def drawing(curves: dict[str, list[float]], figure: str) -> str:
@@ -167,6 +175,8 @@ def drawing(curves: dict[str, list[float]], figure: str) -> str:
 
 def label(curves: dict[str, list[float]], figure: str) -> str:
     """What curves show, in words."""
+    if len(figure.split(", ")) > 1:
+        figure = "mean of all seeds"
     ends = "; ".join(f"{name} from {points[0]:.2f} to {points[-1]:.2f}" for name, points in curves.items())
     return f"{figure} of each step: {ends}"
 

@@ -1,21 +1,26 @@
 """Write a language model with random weights and a tokenizer, to try a trainer on without a download.
 
-    python tiny_model.py ROWS.jsonl [--output FOLDER] [--seed N]
+    python tiny_model.py ROWS.jsonl [--output FOLDER] [--seed N] [--letters] [--layers N]
 
-The tokenizer learns its words from the `content` of the messages in ROWS, rows of a `messages` column. Its chat
-template marks what the assistant wrote with `generation`, so that a trainer can learn from that alone; it renders tools
-and tool calls as JSON. The model has 4 layers of 128 dimensions, and knows nothing.
+The tokenizer learns its words from the `content` of the messages in ROWS, rows of a `messages` column. With `--letters`
+each character is a token, and so is each word that one message in twenty has: then the model sees the letters and
+digits that a puzzle is about. Its chat template marks what the assistant wrote with `generation`, so that a trainer can
+learn from that alone; it renders tools and tool calls as JSON. The model has 4 layers of 128 dimensions, and knows
+nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
+import string
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
 
 PAD, END = "<|pad|>", "<|end|>"
@@ -59,14 +64,30 @@ def make_tokenizer(said: Iterator[str]) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token=PAD, eos_token=END, chat_template=CHAT)
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+def letter_tokenizer(said: Iterator[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer of printable ASCII characters, and of the words that at least one text in twenty has."""
+    each = [set(re.findall("[A-Za-z]{2,}", text)) for text in said]
+    found = Counter(word for words in each for word in words)
+    often = sorted(word for word, times in found.items() if 20 * times >= len(each))
+    vocabulary = {token: at for at, token in enumerate([PAD, END, *ROLES, *string.printable])}
+    letters = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
+    letters.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    letters.decoder = decoders.Fuse()
+    letters.add_special_tokens([PAD, END, *ROLES])
+    letters.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in often])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=letters, pad_token=PAD, eos_token=END, chat_template=CHAT, padding_side="left"
+    )
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast, seed: int, layers: int = 4) -> LlamaForCausalLM:
     """A Llama of under a million weights, the same for the same seed."""
     set_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
         intermediate_size=256,
-        num_hidden_layers=4,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         max_position_embeddings=1024,
         tie_word_embeddings=True,
@@ -83,13 +104,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("rows", type=Path, help="a JSON Lines file of rows with `messages`")
     parser.add_argument("--output", type=Path, default=Path("tiny"), help="the model's folder (default: tiny)")
     parser.add_argument("--seed", type=int, default=0, help="of the weights (default: 0)")
+    parser.add_argument("--letters", action="store_true", help="a token for each letter, digit and sign")
+    parser.add_argument("--layers", type=int, default=4, help="of the model (default: 4)")
     options = parser.parse_args(arguments)
     try:
-        tokenizer = make_tokenizer(texts(options.rows))
+        tokenizer = (letter_tokenizer if options.letters else make_tokenizer)(texts(options.rows))
     except (OSError, ValueError) as error:
         print(f"tiny_model: {error}", file=sys.stderr)
         return 1
-    model = make_model(tokenizer, options.seed)
+    model = make_model(tokenizer, options.seed, options.layers)
     tokenizer.save_pretrained(options.output)
     model.save_pretrained(options.output)
     print(f"{options.output}: {model.num_parameters():,} weights, {len(tokenizer)} tokens")
