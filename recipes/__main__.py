@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.environments import ENVIRONMENTS
-from recipes import arms, code, reasoning, results, summary
+from recipes import arms, code, math, reasoning, results, summary
 
 #: Each recipe by its name on the command line; `recipes.results.DECIDING` has the downloads of each.
-RECIPES = {"code": code.KIND, "reasoning": reasoning.KIND}
+RECIPES = {"code": code.KIND, "math": math.KIND, "reasoning": reasoning.KIND}
 #: The class of a recipe whose stages are not just those of `arms.Recipe`, and its arms.
-STAGES = {"reasoning": (reasoning.Recipe, reasoning.ARMS)}
+STAGES = {"math": (math.Recipe, arms.ARMS), "reasoning": (reasoning.Recipe, reasoning.ARMS)}
 BUILD = results.ROOT / "build" / "recipes"
 
 

@@ -21,6 +21,7 @@ DOWNLOADS = "docs/downloads"
 #: The downloads that decide what a recipe's numbers are, beside `recipes.arms` and the module of the recipe.
 DECIDING = {
     "code": ("code_tasks.py", "small_model.py", "gym_trl.py"),
+    "math": ("math_tasks.py", "small_model.py", "gym_trl.py"),
     "reasoning": (
         "reasoning_tasks.py",
         "reasoning_solver.py",

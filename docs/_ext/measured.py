@@ -33,7 +33,7 @@ STAGES = {
     "sft": ("rollouts", "sft"),
     "continued": ("continued",),
     "second": ("second-rollouts", "second"),
-    "grpo": ("grpo",),
+    "grpo": ("profile", "grpo"),
     "dense": ("dense",),
 }
 PARTS = {"same": "the training templates", "new": "new templates"}
