@@ -3,6 +3,7 @@
 * Each block's copy button copies what the tests run: of a console block the commands, of others the source.
 * No flag has a dash in the place of its two hyphens.
 * The links of 404.html, which is served for any address, start at the site's root.
+* No page and no Markdown twin is longer than what programs that read for somebody take in.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ BUTTON = Path(__file__).with_name("copy.mjs")
 NODE = "node"
 #: The oldest Node.js on which the script of the button is tried.
 NO_NODE = "The copy buttons were not tried: there is no Node.js (`node`) on this machine."
+
+#: The most characters of a page: coding assistants cut off what is longer.
+LONGEST = 100_000
 
 #: An en or em dash where a flag would begin, after a blank or a mark, and not one between words or numbers.
 _DASHED_FLAG = re.compile(r"(?<!\w)[\u2013\u2014][a-z][\w-]*")
@@ -160,6 +164,18 @@ def relative_links_of_404(html: Path, site_url: str) -> Iterator[str]:
             yield f"404.html: the link to {link} depends on the address: expected it to start with {root}"
 
 
+def too_long(html: Path) -> Iterator[str]:
+    """One line for each page, or Markdown twin of one, that is cut off where a program reads it."""
+    for file in pages_of(html):
+        twin = file.with_suffix(".md")
+        texts = {file: "".join(Built(file.read_text(encoding="utf-8")).texts)}
+        if twin.is_file():
+            texts[twin] = twin.read_text(encoding="utf-8")
+        for path, text in texts.items():
+            if len(text) > LONGEST:
+                yield f"{path.relative_to(html)}: {len(text):,} characters; at most {LONGEST:,}: split the page"
+
+
 def pages_of(html: Path) -> list[Path]:
     """The pages of a built site."""
     return [path for path in sorted(html.rglob("*.html")) if "_static" not in path.relative_to(html).parts]
@@ -170,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="checks.site", description=__doc__.splitlines()[0])
     parser.add_argument("html", type=Path)
     html = parser.parse_args(arguments).html.resolve()
-    found = [*dashed_flags(html), *relative_links_of_404(html, os.environ.get("SITE_URL", "").strip())]
+    found = [*dashed_flags(html), *too_long(html), *relative_links_of_404(html, os.environ.get("SITE_URL", "").strip())]
     if shutil.which(NODE):
         found += wrong_copies(ROOT / "docs", html)
     else:

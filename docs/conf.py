@@ -105,12 +105,29 @@ html_theme_options = {
     "navbar_persistent": ["search-button"],
     "article_header_start": ["breadcrumbs"],
     "secondary_sidebar_items": ["page-toc"],
+    "primary_sidebar_end": [],
     "article_footer_items": ["page-tools"],
     "footer_start": ["about-this-site"],
     "footer_end": [],
+    # The theme renders a template once more to see that it is not empty. These never are.
+    "templates_skip_empty_check": [
+        f"{name}.html"
+        for name in (
+            "about-this-site",
+            "navbar-logo",
+            "navbar-nav",
+            "page-tools",
+            "search-button",
+            "sidebar-collapse",
+            "sidebar-nav-bs",
+            "sidebar-reference",
+            "theme-switcher",
+        )
+    ],
 }
 # Pages that are a section by themselves have nothing to navigate beside them.
 html_sidebars = {folder: [] for folder in ("agents/*", "environments/*", "setup-deployment/*")}
+html_sidebars["reference/**"] = ["sidebar-reference"]
 html_context = {"default_mode": "auto"}
 if repository_url:
     html_theme_options["icon_links"] = [

@@ -26,14 +26,12 @@ from typing import Any
 from harness import ledger
 from harness.pages import all_pages
 from harness.verdict import ELSEWHERE, FAILED
-from pinned.reference_pages import table
+from pinned.reference_pages import is_generated, table
 from pinned.symbols import index_text, read_index
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
-#: Pages that list everything there is: that they name a thing says nothing of who uses it.
-LISTS = frozenset(f"reference/{name}" for name in ("resources-servers", "configuration", "cli"))
 #: Most places that are named for one thing.
 MOST_PLACES = 4
 #: Longest reason why a page stops, in characters; and most lines of an output in it.
@@ -135,8 +133,8 @@ class Uses:
 
     @classmethod
     def of(cls, docs: Path) -> Uses:
-        """Of all pages but the lists of everything."""
-        pages = [page for page in all_pages(docs) if page.name not in LISTS]
+        """Of all pages but those that list everything: that they name a thing says nothing of who uses it."""
+        pages = [page for page in all_pages(docs) if not is_generated(page.text)]
         return cls(
             [
                 (f"{page.name}:{number}", line)

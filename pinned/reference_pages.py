@@ -3,6 +3,10 @@
 Each server, class and command has a heading with an anchor, each field and flag a row with one:
 ``(server-mcqa)=``, ``[`num_repeats`]{#setting-rolloutcollectionconfig-num-repeats}``. The roles of
 ``docs/_ext/reference.py`` read the names that exist from these very lines.
+
+Each server has a page, with the classes of its settings, and so has each of `GROUPS`, with the other classes. Two
+indexes list them. There, the link to an entry has the anchor that the entry had when all stood on that one page:
+``[{server}`mcqa`]{#server-mcqa}``. ``docs/_static/site.js`` goes on from there.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +26,14 @@ DATA = Path(__file__).resolve().parents[1] / "docs" / "_data"
 SERVERS = DATA / "servers.toml"
 SETTINGS = DATA / "settings.toml"
 
-#: The line of a page below which everything is generated.
+#: The line of a page below which everything is generated, and that of a page of which nothing is written by hand.
 GENERATED = "% Generated below this line from the installed release: change nothing here, run nox -s reference."
+WHOLE = "% Generated from the installed release: change nothing here, run nox -s reference."
+
+#: The two indexes, each also the name of the folder of its pages.
+SERVERS_INDEX, SETTINGS_INDEX = "resources-servers", "configuration"
+#: What marks a meaning that does not come from the source.
+OURS = "*(ours)*"
 
 Data = dict[str, Any]
 
@@ -32,16 +43,33 @@ class ReferenceError(ValueError):
 
 
 def render(data: Data) -> dict[str, str]:
-    """The generated part of each page, by the page's name.
+    """Each page by its name below ``reference``: the whole page, or what stands below an opening written by hand.
 
     Raises:
         ReferenceError: a server without a row in ``servers.toml``, a row without a server, or the like.
     """
-    return {
-        "resources-servers": "\n".join(servers_page(data, read_rows(data["servers"]), read_asked(data["servers"]))),
-        "configuration": "\n".join(configuration_page(data)),
-        "cli": "\n".join(cli_page(data)),
+    settings = settings_of(data)
+    written, asked = read_rows(data["servers"]), read_asked(data["servers"])
+    parts: dict[str, Iterable[str]] = {
+        SERVERS_INDEX: servers_index(data["servers"], written),
+        SETTINGS_INDEX: settings_index(settings),
+        "cli": cli_page(data),
     }
+    for group in GROUPS:
+        parts[f"{SETTINGS_INDEX}/{group.page}"] = group_page(group, settings)
+    for name, server in data["servers"].items():
+        parts[f"{SERVERS_INDEX}/{name}"] = server_page(name, server, written, settings, asked[name])
+    return {name: "\n".join(lines) for name, lines in parts.items()}
+
+
+def is_whole(text: str) -> bool:
+    """Say whether a rendered page has no opening written by hand."""
+    return f"\n{WHOLE}\n" in text
+
+
+def is_generated(text: str) -> bool:
+    """Say whether a program wrote a page, wholly or below its opening."""
+    return is_whole(text) or f"\n{GENERATED}\n" in text
 
 
 # -- Markdown -----------------------------------------------------------------------------------------------------
@@ -112,6 +140,23 @@ def role(kind: str, name: str) -> str:
     return f"{{{kind}}}`{name}`"
 
 
+def moved(kind: str, name: str) -> str:
+    """A link to a name of the reference, with the anchor under which the index once had the entry itself."""
+    return f"[{role(kind, name)}]{{#{anchor(kind, name)}}}"
+
+
+def opening(title: str, job: str, description: str, keywords: Iterable[str], target: str = "") -> Iterator[str]:
+    """The beginning of a page of which nothing is written by hand."""
+    yield from ["---", "content-type: reference", f"job: {_yaml(job)}", f"description: {_yaml(description)}"]
+    yield from [f"keywords: {_yaml(', '.join(keywords))}", "---", "", WHOLE, ""]
+    yield from headed(title, target, 1) if target else [f"# {title}", ""]
+
+
+def _yaml(text: str) -> str:
+    """A text as a value of the front matter: plain where it is read as it is written."""
+    return json.dumps(text, ensure_ascii=False) if re.search(r": | #|^[^\w]", text) else text
+
+
 def headed(title: str, target: str, level: int = 3) -> list[str]:
     """A heading with an anchor, and the blank lines around both."""
     return [f"({target})=", "", f"{'#' * level} {title}", ""]
@@ -174,24 +219,15 @@ def read_asked(servers: Mapping[str, Data], path: Path = asking.ASKED) -> dict[s
     return asked
 
 
-def servers_page(data: Data, written: Mapping[str, Any], asked: Mapping[str, Data]) -> Iterator[str]:
-    """The generated part of reference/resources-servers.
-
-    Raises:
-        ReferenceError: a server was asked and its row does not say what an answer must be, or the other way round.
-    """
-    servers, rows, patterns = data["servers"], written["server"], written["pattern"]
-    names, settings = class_names(data["classes"]), {}
-    for path, each in data["classes"].items():
-        kind, _, rest = path.partition(".")
-        if kind == "resources_servers" and each["role"] == "server":
-            settings.setdefault(rest.partition(".")[0], []).append(names[path])
+def servers_index(servers: Mapping[str, Data], written: Mapping[str, Any]) -> Iterator[str]:
+    """The generated part of reference/resources-servers: a row for each server, and the names that are gone."""
+    rows = written["server"]
     yield from ["## All servers", "", "```{filter-rows} servers", "```", ""]
     yield from table(
         ("Server", "Domain", "What it is about", "Verifies by", "Reward", "Suits"),
         (
             (
-                role("server", name),
+                moved("server", name),
                 prose(", ".join(one["domains"])),
                 _about(one),
                 ", ".join(rows[name]["pattern"]),
@@ -201,10 +237,7 @@ def servers_page(data: Data, written: Mapping[str, Any], asked: Mapping[str, Dat
             for name, one in servers.items()
         ),
     )
-    yield from ["", "## Each server", "", "```{filter-rows} servers", "```", ""]
-    for name, one in servers.items():
-        yield from _server(name, one, rows[name], patterns, settings.get(name, []), asked[name])
-    yield from ["## Names that are gone", ""]
+    yield from ["", "## Names that are gone", ""]
     yield from table(
         ("Old name", "Today"),
         (
@@ -215,27 +248,54 @@ def servers_page(data: Data, written: Mapping[str, Any], asked: Mapping[str, Dat
             for old, new in written["renamed"].items()
         ),
     )
-    yield ""
+    yield from ["", "```{toctree}", ":hidden:", "", *(f"{SERVERS_INDEX}/{name}" for name in servers), "```", ""]
 
 
 def _about(server: Data) -> str:
     """The first sentence of a server's description."""
-    return (
-        prose(re.split(r"(?<=[a-z)])\. ", server["descriptions"][0])[0].rstrip(".")) if server["descriptions"] else ""
-    )
+    return prose(first_sentence(server["descriptions"][0])) if server["descriptions"] else ""
 
 
-def _server(
-    name: str, server: Data, row: Data, patterns: Mapping[str, str], settings: Iterable[str], asked: Data
-) -> Iterator[str]:
-    yield from headed(name, anchor("server", name))
-    about = [prose(each.rstrip(".")) for each in server["descriptions"]]
-    if about:
-        yield from [f"{'. '.join(about)}.", ""]
-    by = ", ".join(f"[{each}]({patterns[each]})" if patterns[each] else each for each in row["pattern"])
+def server_page(name: str, server: Data, written: Mapping[str, Any], settings: Settings, asked: Data) -> Iterator[str]:
+    """The page of a resources server.
+
+    Raises:
+        ReferenceError: the server was asked and its row does not say what an answer must be, or the other way round.
+    """
+    row = written["server"][name]
     if ("answer" in row) == ("reason" in asked):
         wrong = "has an answer, and the server was not asked" if "answer" in row else "lacks answer: what is scored"
         raise ReferenceError(f"{SERVERS.name}: [server] {name} {wrong}")
+    was = [old for old, new in written["renamed"].items() if new == name]
+    about = re.sub(r"[`*\\]", "", _about(server))
+    yield from opening(
+        name,
+        f"I need to know what rows of {name} need, how it verifies them, and its settings.",
+        f"{about + '. ' if about else ''}Row fields, reward, datasets and settings of the resources server {name}.",
+        [name, *was],
+        anchor("server", name),
+    )
+    if server["descriptions"]:
+        yield from [f"{'. '.join(prose(each.rstrip('.')) for each in server['descriptions'])}.", ""]
+    if was:
+        yield from [f"Was {codes(was)}.", ""]
+    yield from [f"[How to read this page](../{SERVERS_INDEX}.md#how-to-read-the-tables).", ""]
+    for title, facts in _facts(server, row, written["pattern"], asked).items():
+        yield from [f"## {title}", ""]
+        yield from (f"- {label}: {value}" for label, value in facts.items() if value)
+        yield ""
+        if title == "Rows" and "reason" not in asked:
+            yield from _valid_row(asked)
+    paths = settings.of_server(name)
+    if paths:
+        yield from ["## Settings", ""]
+    for path in paths:
+        yield from _class(path, settings, 3)
+
+
+def _facts(server: Data, row: Data, patterns: Mapping[str, str], asked: Data) -> dict[str, dict[str, str]]:
+    """What is known of a server, by the headings and labels of its page; a label without a value is left out."""
+    by = ", ".join(f"[{each}](../{patterns[each]})" if patterns[each] else each for each in row["pattern"])
     fields = {_place(each): each["required"] for each in server["fields"]}
     needed = [field for field, required in fields.items() if required]
     if "reason" not in asked:
@@ -244,31 +304,32 @@ def _server(
     verified = "yes" if server["verified"] else "no"
     if server["verified_url"]:
         verified += " (" + ", ".join(f"[run]({url})" for url in server["verified_url"]) + ")"
-    facts = {
-        "Domain": prose(", ".join(server["domains"])),
-        "Verifies by": by + (f"; reward {row['reward']}" if row["reward"] else ""),
-        "Suits": ", ".join(row["suits"]),
-        "Note": row.get("note", ""),
-        "Not asked": asked.get("reason", ""),
-        "Row needs": _needs(asked) if "reason" not in asked else "",
-        "Row needs, by its schema": codes(needed) if "reason" in asked else "",
-        "Row may have": codes(field for field in fields if field not in needed),
-        "Scores": row.get("answer", "") + _scores_nothing(asked),
-        "Agents": codes(server["agents"]),
-        "Models beside the policy": codes(server["models"]),
-        "Settings": ", ".join(role("setting", each) for each in settings),
-        "Datasets": "; ".join(_datasets(server["datasets"])),
-        "Used by": "; ".join(f"{kind}{'s' if len(names) > 1 else ''} {codes(names)}" for kind, names in uses if names),
-        "Installs": codes(server["requires"]),
-        "Verified flag": verified,
-        "Source": f"{{source}}`{server['module']}`" if server["has_module"] else "",
+    return {
+        "Verification": {
+            "Domain": prose(", ".join(server["domains"])),
+            "Verifies by": by + (f"; reward {row['reward']}" if row["reward"] else ""),
+            "Suits": ", ".join(row["suits"]),
+            "Note": row.get("note", ""),
+        },
+        "Rows": {
+            "Not asked": asked.get("reason", ""),
+            "Row needs": _needs(asked) if "reason" not in asked else "",
+            "Row needs, by its schema": codes(needed) if "reason" in asked else "",
+            "Row may have": codes(field for field in fields if field not in needed),
+            "Scores": row.get("answer", "") + _scores_nothing(asked),
+            "Datasets": "; ".join(_datasets(server["datasets"])),
+        },
+        "Use": {
+            "Agents": codes(server["agents"]),
+            "Models beside the policy": codes(server["models"]),
+            "Used by": "; ".join(
+                f"{kind}{'s' if len(names) > 1 else ''} {codes(names)}" for kind, names in uses if names
+            ),
+            "Installs": codes(server["requires"]),
+            "Verified flag": verified,
+            "Source": f"{{source}}`{server['module']}`" if server["has_module"] else "",
+        },
     }
-    for label, value in facts.items():
-        if value:
-            yield f"- {label}: {value}"
-    yield ""
-    if "reason" not in asked:
-        yield from _valid_row(asked)
 
 
 #: What leaving out a field does, as `asking.effect` names it, and in the words of the page.
@@ -303,16 +364,16 @@ def _scores_nothing(asked: Data) -> str:
 
 
 def _valid_row(asked: Data) -> Iterator[str]:
-    """A row with an output that `/verify` gives the reward for, out of the way in a dropdown."""
+    """A row with an output that `/verify` gives the reward for."""
     row = json_lines(asked["row"])
     answer = [] if asked["verdict"] == "a judge is asked" else answer_lines(asked["output"])
     if sum(map(len, answer)) > LONGEST_ANSWER:
         answer = []
-    title = f"A valid row, and an answer with {asked['verdict']}" if answer else "A valid row"
+    answered = f", and an answer with {asked['verdict']}" if answer else ""
+    yield from [f"## A valid row{answered}", ""]
     if sum(map(len, row)) > LONGEST_ROW:
-        yield from [f"A valid row is too long to be shown: {codes(asked['row'])}.", ""]
+        yield from [f"It is too long to be shown: {codes(asked['row'])}.", ""]
         return
-    yield from [f"::::{{dropdown}} {title}", ""]
     if asked["cut"]:
         yield from ["Long texts and lists in it are cut short, which does not change the verdict.", ""]
     yield from ["```{code-block} json", ":consumer: task row", "", *row, "```", ""]
@@ -322,7 +383,6 @@ def _valid_row(asked: Data) -> Iterator[str]:
         # As JSON, which is judged: a block of text would count as one that nothing judges.
         yield from ["The answer, line by line:", ""]
         yield from ["```{code-block} json", ":consumer: json", "", *json_lines(answer), "```", ""]
-    yield from ["::::", ""]
 
 
 #: The longest row and answer that are shown, in characters.
@@ -386,24 +446,47 @@ def _datasets(datasets: Iterable[Data]) -> Iterator[str]:
 
 # -- Settings -----------------------------------------------------------------------------------------------------
 
-#: The sections of the page, in order, with their openings. The first whose rule takes a class has it.
-SECTIONS = (
-    ("Commands", "What a `gym` command reads from its flags, `+key=value` overrides and configurations."),
-    ("Rows and datasets", "What a server's block says of its datasets, and how it names other servers."),
-    ("Servers", "What every server's block has, and what NeMo Gym adds when it starts the server."),
-    ("The whole system", "Read from the top level of the configuration, by every program."),
-    ("Submitting to a cluster", "The file that `gym eval submit --config` reads."),
-    ("Agents", "Beside the fields of the base classes: those of each agent's block."),
-    ("Models", "Beside the fields of the base classes: those of each model's block."),
-    ("Resources servers", "Beside the fields of the base classes: those of each resources server's block."),
-    ("Environment servers", "Beside the fields of the base classes: those of each environment server's block."),
+
+@dataclass(frozen=True)
+class Group:
+    """Classes with a page of their own.
+
+    Attributes:
+        page: its name, below the index.
+        title: its title, which the index has as a heading.
+        says: what its classes are read from.
+        folder: the package of its classes, where they are those of servers.
+        owners: of such a package, the first letters of the servers that the page has; "" for all.
+    """
+
+    page: str
+    title: str
+    says: str
+    folder: str = ""
+    owners: str = ""
+
+
+_BESIDE = "Beside the fields of the base classes: those of each {}'s block."
+
+#: The pages, in order. The resources servers have their classes on their own pages.
+GROUPS = (
+    Group(
+        "commands", "Commands", "What a `gym` command reads from its flags, `+key=value` overrides and configurations."
+    ),
+    Group(
+        "datasets", "Rows and datasets", "What a server's block says of its datasets, and how it names other servers."
+    ),
+    Group("servers", "Servers", "What every server's block has, and what NeMo Gym adds when it starts the server."),
+    Group("system", "The whole system", "Read from the top level of the configuration, by every program."),
+    Group("cluster", "Submitting to a cluster", "The file that `gym eval submit --config` reads."),
+    Group("agents-a-g", "Agents, A to G", _BESIDE.format("agent"), "responses_api_agents", "abcdefg"),
+    Group("agents-h-o", "Agents, H to O", _BESIDE.format("agent"), "responses_api_agents", "hijklmno"),
+    Group("agents-p-z", "Agents, P to Z", _BESIDE.format("agent"), "responses_api_agents", "pqrstuvwxyz"),
+    Group("models", "Models", _BESIDE.format("model"), "responses_api_models"),
+    Group("environment-servers", "Environment servers", _BESIDE.format("environment server"), "environment_servers"),
 )
-_FOLDERS = {
-    "responses_api_agents": "Agents",
-    "responses_api_models": "Models",
-    "resources_servers": "Resources servers",
-    "environment_servers": "Environment servers",
-}
+_RESOURCES_SERVERS = "resources_servers"
+_FOLDERS = frozenset({_RESOURCES_SERVERS, *(group.folder for group in GROUPS if group.folder)})
 #: Classes that no configuration is read by, in spite of their names or bases.
 NOT_READ = frozenset(
     {
@@ -431,84 +514,188 @@ def class_names(classes: Mapping[str, Data]) -> dict[str, str]:
     }
 
 
-def section_of(path: str, each: Data, classes: Mapping[str, Data]) -> str:
-    """The section of the page that a class belongs to; "" for none."""
-    folder = each["module"].partition(".")[0]
+def owner_of(each: Data) -> str:
+    """The server whose package a class is of; "" where it is NeMo Gym's own."""
+    folder, _, rest = each["module"].partition(".")
+    return rest.partition(".")[0] if folder in _FOLDERS else ""
+
+
+def page_of(each: Data) -> str:
+    """The page, below ``reference``, that a class is documented on; "" for none.
+
+    Raises:
+        ReferenceError: the class is to be documented, and no group takes it.
+    """
+    folder, owner = each["module"].partition(".")[0], owner_of(each)
     if each["name"] in NOT_READ:
         return ""
+    if folder == _RESOURCES_SERVERS:
+        return f"{SERVERS_INDEX}/{owner}"
     if folder in _FOLDERS:
-        return _FOLDERS[folder]
-    if each["module"].startswith("nemo_gym.orchestration"):
-        return "Submitting to a cluster"
-    if each["role"] == "command" or each["name"] == "UploadRolloutsConfigMixin":
-        return "Commands"
-    if each["role"] == "server" or each["name"].endswith("ServerTypeConfig"):
-        return "Servers"
-    if re.search(r"Dataset|ServerRef|Prompt|Identif", each["name"]):
-        return "Rows and datasets"
-    return "The whole system"
+        taken = [
+            one.page for one in GROUPS if one.folder == folder and owner[0].lower() in (one.owners or owner[0].lower())
+        ]
+        if not taken:
+            raise ReferenceError(f"{each['module']}.{each['name']}: no group of settings takes it: see GROUPS")
+        page = taken[0]
+    elif each["module"].startswith("nemo_gym.orchestration"):
+        page = "cluster"
+    elif each["role"] == "command" or each["name"] == "UploadRolloutsConfigMixin":
+        page = "commands"
+    elif each["role"] == "server" or each["name"].endswith("ServerTypeConfig"):
+        page = "servers"
+    elif re.search(r"Dataset|ServerRef|Prompt|Identif", each["name"]):
+        page = "datasets"
+    else:
+        page = "system"
+    return f"{SETTINGS_INDEX}/{page}"
 
 
-def configuration_page(data: Data) -> Iterator[str]:
-    """The generated part of reference/configuration."""
+@dataclass(frozen=True)
+class Settings:
+    """All that the pages say of settings.
+
+    Attributes:
+        classes: each class by its path.
+        names: the name under which each is documented.
+        pages: the page of each that is documented.
+        readers: the commands that read it.
+        keys: the top-level keys.
+        hand: what is written by hand of ``keys`` and, by class, of ``fields``.
+    """
+
+    classes: Mapping[str, Data]
+    names: Mapping[str, str]
+    pages: Mapping[str, str]
+    readers: Mapping[str, list[str]]
+    keys: Mapping[str, Data]
+    hand: Mapping[str, Any]
+
+    def on(self, page: str) -> list[str]:
+        """The classes of a page, in order of their names."""
+        return sorted(
+            (path for path, each in self.pages.items() if each == page), key=lambda path: self.names[path].lower()
+        )
+
+    def of_server(self, name: str) -> list[str]:
+        """The classes of a resources server."""
+        return self.on(f"{SERVERS_INDEX}/{name}")
+
+
+def settings_of(data: Data) -> Settings:
+    """What is installed and what is written by hand of settings.
+
+    Raises:
+        ReferenceError: something is written of what the install lacks, or a class has no page.
+    """
     classes = data["classes"]
     names, hand = class_names(classes), tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
     readers: dict[str, list[str]] = {}
     for command, each in data["commands"].items():
         for path in each["classes"]:
             readers.setdefault(path, []).append(f"gym {command}")
-    used = set()
-    for title, says in SECTIONS:
-        yield from [f"## {title}", "", says, ""]
-        if title == "The whole system":
-            yield from _keys(data["keys"], hand.get("keys", {}))
-        here = {path: each for path, each in classes.items() if section_of(path, each, classes) == title}
-        plain = []
-        for path in sorted(here, key=lambda path: names[path].lower()):
-            if not here[path]["fields"] and title in _FOLDERS.values():
-                plain.append(path)
-                continue
-            says_by_hand = hand.get("fields", {}).get(names[path], {})
-            used.add(names[path])
-            if unknown := sorted(says_by_hand.keys() - here[path]["fields"].keys()):
-                raise ReferenceError(f"{SETTINGS.name}: {names[path]} has no fields {', '.join(unknown)}")
-            yield from _class(path, here[path], names, readers.get(path, []), says_by_hand, classes)
-        if plain:
-            listed = (
-                f"[{code(names[path])}]{{#{anchor('setting', names[path])}}}{_extends(here[path], names, classes)}"
-                for path in plain
-            )
-            yield from ["Without settings of their own:", "", *(f"- {each}" for each in listed), ""]
-    if unknown := sorted(hand.get("fields", {}).keys() - used):
-        raise ReferenceError(f"{SETTINGS.name}: no class {', '.join(unknown)}")
+    pages = {path: page for path, each in classes.items() if (page := page_of(each))}
+    known = {f"{SETTINGS_INDEX}/{group.page}" for group in GROUPS} | {
+        f"{SERVERS_INDEX}/{each}" for each in data["servers"]
+    }
+    if lost := sorted(f"{names[path]} ({page})" for path, page in pages.items() if page not in known):
+        raise ReferenceError(f"classes of settings without a page: {', '.join(lost)}")
+    if unknown := sorted(hand.get("keys", {}).keys() - data["keys"].keys()):
+        raise ReferenceError(f"{SETTINGS.name}: [keys] {', '.join(unknown)}: no top-level key of the install")
+    paths = {names[path]: path for path in pages}
+    for name, fields in hand.get("fields", {}).items():
+        if name not in paths:
+            raise ReferenceError(f"{SETTINGS.name}: no class {name}")
+        if unknown := sorted(fields.keys() - classes[paths[name]]["fields"].keys()):
+            raise ReferenceError(f"{SETTINGS.name}: {name} has no fields {', '.join(unknown)}")
+    return Settings(classes, names, pages, readers, data["keys"], hand)
 
 
-def _extends(each: Data, names: Mapping[str, str], classes: Mapping[str, Data]) -> str:
-    shown = [base for base in each["bases"] if section_of(base, classes[base], classes)]
-    links = [role("setting", names[base]) for base in shown]
-    return f", takes the fields of {' and '.join(links)}" if links else ""
+def settings_index(settings: Settings) -> Iterator[str]:
+    """The generated part of reference/configuration: each class, and the page that it is on."""
+    yield from ["## Classes", "", "```{filter-rows} classes", "```", ""]
+    for group in GROUPS:
+        page = f"{SETTINGS_INDEX}/{group.page}"
+        yield from [f"### {group.title}", "", f"{group.says} All are on [{_title(group)}]({page}.md).", ""]
+        if group.page == "system":
+            keys = ", ".join(moved("setting", key) for key in settings.keys)
+            yield from [f"{moved('setting', KEYS)}: {keys}.", ""]
+        yield from table(("Class", "Of" if group.folder else "What it is", "Settings"), _index_rows(page, settings))
+        yield ""
+    yield from [
+        "### Resources servers",
+        "",
+        f"{_BESIDE.format('resources server')} Each is on the page of its server, which "
+        f"[Resources servers]({SERVERS_INDEX}.md) lists.",
+        "",
+    ]
+    owners = sorted(page for page in set(settings.pages.values()) if page.startswith(f"{SERVERS_INDEX}/"))
+    yield from table(("Class", "Of", "Settings"), (row for page in owners for row in _index_rows(page, settings)))
+    yield from ["", "```{toctree}", ":hidden:", "", *(f"{SETTINGS_INDEX}/{group.page}" for group in GROUPS), "```", ""]
 
 
-def _class(
-    path: str,
-    each: Data,
-    names: Mapping[str, str],
-    readers: list[str],
-    hand: Mapping[str, str],
-    classes: Mapping[str, Data],
-) -> Iterator[str]:
-    name = names[path]
-    yield from headed(name, anchor("setting", name))
-    documented = {other for other in classes if section_of(other, classes[other], classes)}
+def _index_rows(page: str, settings: Settings) -> Iterator[tuple[str, str, str]]:
+    for path in settings.on(page):
+        each = settings.classes[path]
+        owner = owner_of(each)
+        what = _owner(each) if owner else first_sentence(first_paragraph(each["doc"]))
+        yield moved("setting", settings.names[path]), what, str(len(each["fields"]))
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a text, without its full stop."""
+    return re.split(r"(?<=[a-z)`])\. ", text)[0].rstrip(".")
+
+
+def _owner(each: Data) -> str:
+    """The server that a class is of, linked where it has a page."""
+    owner = owner_of(each)
+    return role("server", owner) if each["module"].startswith(f"{_RESOURCES_SERVERS}.") else code(owner)
+
+
+def _title(group: Group) -> str:
+    return f"Settings: {group.title[0].lower()}{group.title[1:]}"
+
+
+#: The heading of the keys that no class has.
+KEYS = "Top-level keys"
+
+
+def group_page(group: Group, settings: Settings) -> Iterator[str]:
+    """The page of a group of classes."""
+    paths = settings.on(f"{SETTINGS_INDEX}/{group.page}")
+    yield from opening(
+        _title(group),
+        f"I need a setting's name, type, default and meaning: {group.title[0].lower()}{group.title[1:]}.",
+        f"{group.says.replace('`', '')} Each class with its fields, types, defaults and meaning.",
+        [f"settings of {group.title.lower()}"],
+    )
+    yield from [f"{group.says} [How to read the tables](../{SETTINGS_INDEX}.md#how-to-read-the-tables).", ""]
+    yield from ["```{filter-rows} settings", "```", ""]
+    if group.page == "system":
+        yield from _keys(settings.keys, settings.hand.get("keys", {}))
+    for path in paths:
+        yield from _class(path, settings, 2)
+
+
+def _extends(each: Data, settings: Settings) -> str:
+    shown = [base for base in each["bases"] if base in settings.pages]
+    links = [role("setting", settings.names[base]) for base in shown]
+    return f"takes the fields of {' and '.join(links)}" if links else ""
+
+
+def _class(path: str, settings: Settings, level: int) -> Iterator[str]:
+    """The heading, text and table of a class."""
+    each, name = settings.classes[path], settings.names[path]
+    hand = settings.hand.get("fields", {}).get(name, {})
+    yield from headed(name, anchor("setting", name), level)
     said = [first_paragraph(each["doc"])] if each["doc"] else []
-    kind, _, rest = each["module"].partition(".")
-    if kind in _FOLDERS:
-        owner = rest.partition(".")[0]
-        said.append(f"Of {role('server', owner) if kind == 'resources_servers' else code(owner)}.")
-    if readers:
+    if owner_of(each) and level == 2:
+        said.append(f"Of {_owner(each)}.")
+    if readers := settings.readers.get(path):
         said.append("Read by " + ", ".join(role("gym", one) for one in readers) + ".")
-    if extends := _extends(each, names, classes):
-        said.append(f"Also {extends.removeprefix(', ')}.")
+    if extends := _extends(each, settings):
+        said.append(f"Also {extends}.")
     if each["extra"] == "forbid":
         said.append("Unknown keys are an error.")
     said.append(f"Source: {{source}}`{path}`.")
@@ -519,9 +706,9 @@ def _class(
             (
                 (
                     named(field, "setting", name, field),
-                    _type(one, names, documented),
+                    _type(one, settings),
                     "required" if one["default"] is None else _shown(one["default"]),
-                    hand.get(field) or prose(one["says"]),
+                    _meaning(one, hand.get(field)),
                 )
                 for field, one in each["fields"].items()
             ),
@@ -529,10 +716,15 @@ def _class(
         yield ""
 
 
-def _type(field: Data, names: Mapping[str, str], documented: set[str]) -> str:
+def _meaning(each: Data, hand: str | None) -> str:
+    """What the source says of a setting; what is written by hand instead is marked."""
+    return f"{hand} {OURS}" if hand else prose(each["says"])
+
+
+def _type(field: Data, settings: Settings) -> str:
     """A field's type, with what its value must be, and links to the classes in it."""
     bounds = f", {field['bounds']}" if field["bounds"] else ""
-    links = ", ".join(role("setting", names[path]) for path in field["classes"] if path in documented)
+    links = ", ".join(role("setting", settings.names[path]) for path in field["classes"] if path in settings.pages)
     # A type that is one class, or none, is shown by the link alone.
     shown = code(field["type"])
     if links and re.fullmatch(r"\w+( \| None)?", field["type"]):
@@ -546,9 +738,7 @@ def _shown(default: str) -> str:
 
 
 def _keys(keys: Mapping[str, Data], hand: Mapping[str, str]) -> Iterator[str]:
-    if unknown := sorted(hand.keys() - keys.keys()):
-        raise ReferenceError(f"{SETTINGS.name}: [keys] {', '.join(unknown)}: no top-level key of the install")
-    yield from headed("Top-level keys", "setting-top-level-keys")
+    yield from headed(KEYS, anchor("setting", KEYS), 2)
     yield from [
         "The names that a configuration keeps for the program itself: no server can have one of them. A key that a "
         "class below also lists is described there.",
@@ -560,7 +750,7 @@ def _keys(keys: Mapping[str, Data], hand: Mapping[str, str]) -> Iterator[str]:
             (
                 named(key, "setting", key),
                 code(each["default"]) if each["default"] else "",
-                hand.get(key) or prose(each["says"]),
+                _meaning(each, hand.get(key)),
             )
             for key, each in keys.items()
         ),
@@ -575,7 +765,7 @@ def cli_page(data: Data) -> Iterator[str]:
     """The generated part of reference/cli."""
     commands, old = data["commands"], data["old_commands"]
     names = class_names(data["classes"])
-    documented = {path for path, each in data["classes"].items() if section_of(path, each, data["classes"])}
+    documented = {path for path, each in data["classes"].items() if page_of(each)}
     yield from ["## Every command", "", "```{filter-rows} commands and flags", "```", ""]
     yield from headed("gym", "gym")
     yield from ["These flags stand before a command; `--verbose` and `--help` also after any.", ""]
@@ -644,4 +834,4 @@ def _flag_says(flag: Data) -> str:
     return says.strip()
 
 
-__all__ = ["GENERATED", "ReferenceError", "anchor", "read_rows", "render"]
+__all__ = ["GENERATED", "ReferenceError", "anchor", "is_generated", "is_whole", "read_rows", "render"]

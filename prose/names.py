@@ -40,8 +40,8 @@ KINDS = ("resources_servers", "responses_api_agents", "responses_api_models", "e
 #: What every object of Python's own types has, and every pydantic model.
 _TYPES = (str, bytes, int, float, list, dict, set, tuple, BaseException, object)
 
-#: What stands below this line of a page is generated from the release, and judged where that is done.
-GENERATED = "% Generated below this line"
+#: What stands below a line that begins so is generated from the release, and judged where that is done.
+GENERATED = "% Generated "
 
 #: A file of that name in so many folders of the wheel is a convention, such as app.py.
 OFTEN = 10

@@ -77,9 +77,9 @@ def test_typing_errors_and_parts_of_names(home: Opened, typed: str, page: str) -
 @pytest.mark.parametrize(
     ("typed", "anchor"),
     [
-        ("num_repeats", "reference/configuration.html#"),
+        ("num_repeats", "reference/configuration/commands.html#"),
         ("--num-repeats", "reference/cli.html#"),
-        ("mcqa", "reference/resources-servers.html#server-mcqa"),
+        ("mcqa", "reference/resources-servers/mcqa.html#server-mcqa"),
     ],
 )
 def test_names_lead_to_the_reference(home: Opened, typed: str, anchor: str) -> None:

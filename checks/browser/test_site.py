@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,21 @@ CATALOG = "reference/resources-servers.html"
 FILTERED = [path for path in PAGES if 'class="filter-rows"' in (HTML / path).read_text(encoding="utf-8")]
 
 
+#: The folders of pages that a program wrote: those of one have the same parts.
+TEMPLATES = ("reference/configuration/", "reference/resources-servers/")
+
+
+def visits() -> Iterator[tuple[str, Visit]]:
+    """Each page with each visit; of the pages of a template only the longest, and each other one once."""
+    for number, path in enumerate(PAGES):
+        alike = [
+            each for each in PAGES if any(path.startswith(folder) and each.startswith(folder) for folder in TEMPLATES)
+        ]
+        all_of_them = not alike or path == max(alike, key=lambda each: (HTML / each).stat().st_size)
+        for visit in VISITS if all_of_them else [VISITS[number % len(VISITS)]]:
+            yield path, visit
+
+
 def addresses(old: str) -> list[str]:
     """The addresses under which a reader may have kept an old page."""
     return [f"{old}.html", *([old.removesuffix("index")] if old.endswith("/index") else [])]
@@ -40,8 +56,7 @@ def test_there_is_a_site_to_open() -> None:
     assert CATALOG in FILTERED
 
 
-@pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.name)
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(("path", "visit"), list(visits()), ids=lambda each: getattr(each, "name", each))
 def test_page(path: str, visit: Visit, open_page: Open) -> None:
     opened = open_page(path, visit)
     opened.save(PICTURES, path.removesuffix(".html"))
@@ -65,6 +80,45 @@ def test_redirect_needs_no_script(old: str, new: str, browser: Browser, site: st
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{site}{old}")
+        page.wait_for_url(f"{site}{new}")
+
+
+#: Old addresses of entries of the reference, and where they are today.
+MOVED = {
+    "reference/resources-servers.html#server-mcqa": "reference/resources-servers/mcqa.html#server-mcqa",
+    "reference/resources-servers.html#math-with-judge": (
+        "reference/resources-servers/math_with_judge.html#server-math-with-judge"
+    ),
+    "reference/configuration.html#setting-rolloutcollectionconfig-num-repeats": (
+        "reference/configuration/commands.html#setting-rolloutcollectionconfig-num-repeats"
+    ),
+    "reference/configuration.html#setting-uv-venv-dir": "reference/configuration/system.html#setting-uv-venv-dir",
+    "reference/configuration.html#mcqaresourcesserverconfig": (
+        "reference/resources-servers/mcqa.html#setting-mcqaresourcesserverconfig"
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), MOVED.items())
+def test_an_old_address_of_the_reference_leads_on(old: str, new: str, browser: Browser, site: str) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{site}{old}")
+        page.wait_for_url(f"{site}{new}")
+        assert page.locator(f"[id='{new.partition('#')[2]}']").count() == 1
+        page.goto(f"{site}{old.partition('#')[0]}#how-to-read-the-tables")  # an anchor of the index stays there
+        page.wait_for_timeout(200)
+        assert page.url.endswith("#how-to-read-the-tables")
+
+
+@pytest.mark.parametrize("kind", ["server", "setting"])
+def test_an_old_address_shows_its_link_without_a_script(kind: str, browser: Browser, site: str) -> None:
+    old, new = next((old, new) for old, new in MOVED.items() if f"#{kind}-" in old and old.count("-") < 5)
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{site}{old}")
+        link = page.locator(f"[id='{old.partition('#')[2]}'] > a")
+        link.click()
         page.wait_for_url(f"{site}{new}")
 
 

@@ -48,7 +48,7 @@ _SOURCE_ROLE = re.compile(r"\{source\}`(?:(?P<text>[^`<]*?)\s*<(?P<target>[^`>]+
 _ICON_ROLE = re.compile(r"\{(?:octicon|material-[a-z]+|fa[a-z]*)\}`[^`]*`\s*")
 _OPEN_ROLE = re.compile(r"(?<![\w`])\{[a-z][\w:-]*\}`[^`]*\Z")  # not the braces of a command such as \boxed{3}
 _PICTURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
-_ANCHOR = re.compile(r"\[(?P<text>`[^`]+`)\]\{#[\w-]+\}")
+_ANCHOR = re.compile(r"\[(?P<text>(?:\{\w+\})?`[^`]+`)\]\{#[\w-]+\}")
 _OTHER_ROLE = re.compile(r"(?<![\w`])\{(?P<role>[a-z][\w:-]*)\}`(?P<text>[^`<]+?)(?:\s*<(?P<target>[^`>]+)>)?`")
 
 #: Directives whose body is nothing that a reader of Markdown could read.

@@ -11,18 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
 from docutils import nodes
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
-from myst_parser.config.main import MdParserConfig
-from myst_parser.parsers.mdit import create_md_parser
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from harness.blocks import DIRECTIVES, MYST_EXTENSIONS, PROSE
+from harness.blocks import DIRECTIVES, PROSE, _markdown, _without_lines
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +27,10 @@ _UNRESOLVED = re.compile(r"\[[^\[\]]+\]\[[^\[\]]*\]|\[[^\[\]]+\]\([^()]*\)")
 _NOT_PROSE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw, nodes.comment)
 
 
-@cache
-def _markdown() -> MarkdownIt:
-    return create_md_parser(MdParserConfig(enable_extensions=set(MYST_EXTENSIONS)), RendererHTML)
-
-
 def faults(text: str, first_line: int = 1) -> Iterator[tuple[int, str]]:
     """The line (of the page, from 1) and description of each unclosed fence and piece of raw HTML in Markdown."""
     lines = text.split("\n")  # no other character ends a line, for Markdown as for the reader
-    for token in _markdown().parse(text):
+    for token in _without_lines().parse(text):
         if token.map is None:
             continue
         line = first_line + token.map[0]
@@ -48,20 +38,17 @@ def faults(text: str, first_line: int = 1) -> Iterator[tuple[int, str]]:
             yield from _fence_faults(token, lines, first_line)
         elif token.type == "html_block" and _COMMENT.sub("", token.content).strip():
             yield line, _raw_html(token.content)
-        elif token.type == "inline":
-            for child in token.children or ():
-                if child.type == "html_inline" and _COMMENT.sub("", child.content).strip():
-                    yield line + _lines_before(token, child), _raw_html(child.content)
+        elif token.type == "inline" and "<" in token.content:
+            yield from ((line + below, _raw_html(html)) for below, html in _inline_html(token.content))
 
 
-def _lines_before(parent: Token, child: Token) -> int:
-    """How many lines below its parent's first line an inline token stands."""
-    count = 0
-    for sibling in parent.children or ():
-        if sibling is child:
-            break
-        count += sibling.type in ("softbreak", "hardbreak")
-    return count
+def _inline_html(text: str) -> Iterator[tuple[int, str]]:
+    """The raw HTML within a paragraph or cell, each piece with how many lines below its beginning it stands."""
+    below = 0
+    for token in _markdown().parseInline(text)[0].children or ():
+        below += token.type in ("softbreak", "hardbreak")
+        if token.type == "html_inline" and _COMMENT.sub("", token.content).strip():
+            yield below, token.content
 
 
 def _raw_html(content: str) -> str:

@@ -16,10 +16,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-FILE = "search-data.js"
+from pinned.reference_pages import is_generated
 
-#: The pages that programs write.
-GENERATED = frozenset(page for page, _ in reference.PAGES.values())
+FILE = "search-data.js"
 
 #: What is no text of the page itself.
 _LEFT_OUT = (nodes.raw, nodes.comment, nodes.title)
@@ -35,7 +34,7 @@ def collect(app: Sphinx, doctree: nodes.document) -> None:
     title = doctree.next_node(nodes.title)
     if title is None or "orphan" in metadata:
         return
-    generated = docname in GENERATED
+    generated = is_generated(Path(app.env.doc2path(docname)).read_text(encoding="utf-8"))
     pages(app.env)[docname] = {
         "page": docname,
         "title": title.astext(),
@@ -80,10 +79,13 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEn
 def names(app: Sphinx) -> list[tuple[str, str, str]]:
     """Each name that a generated page describes: the name, the page and the anchor."""
     found = []
-    for role, (page, _) in reference.PAGES.items():
-        if page in app.env.found_docs:
-            anchors = reference.names(app.confdir, role).anchors
-            found += [(name.strip("`"), page, anchor) for name, anchor in anchors.items()]
+    for role in reference.PAGES:
+        places = reference.names(app.confdir, role).places
+        found += [
+            (name.strip("`"), place.page, place.anchor)
+            for name, place in places.items()
+            if place.page in app.env.found_docs
+        ]
     return found
 
 

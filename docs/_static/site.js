@@ -59,13 +59,37 @@ function entriesOf(scope, sections) {
     text: `${titleOf(row.closest("section"), scope)} ${row.textContent}`.toLowerCase(),
   }));
   const whole = sections
-    .filter((section) => section.querySelector(":scope > h3") && !section.querySelector("tbody"))
+    .filter((section) => section.querySelector(":scope > :is(h2, h3)") && !section.querySelector("tbody"))
     .map((section) => ({ element: section, text: section.textContent.toLowerCase() }));
   return [...rows, ...whole];
 }
 
 function titleOf(section, scope) {
   return section === scope ? "" : (section.querySelector("h1, h2, h3, h4")?.textContent ?? "");
+}
+
+// An index of the reference has the anchors of all that once stood on it, each around a link to the entry's own page. An
+// old address goes on there: also that of a field, which begins with its class's, and of a heading, without "setting-".
+{
+  const moved = [...document.querySelectorAll(".bd-article span[id] > a")]
+    .filter((link) => link.hash === `#${link.parentElement.id}`)
+    .sort((one, other) => other.hash.length - one.hash.length);
+  const goOn = () => {
+    const asked = decodeURIComponent(location.hash.slice(1));
+    const here = document.getElementById(asked);
+    if (!asked || (here && !moved.some((link) => link.parentElement === here))) return;
+    for (const anchor of [asked, `setting-${asked}`, `server-${asked}`]) {
+      const link = moved.find((each) => `${anchor}-`.startsWith(`${each.hash.slice(1)}-`));
+      if (link) {
+        location.replace(Object.assign(new URL(link.href), { hash: anchor }));
+        return;
+      }
+    }
+  };
+  if (moved.length) {
+    goOn();
+    window.addEventListener("hashchange", goOn);
+  }
 }
 
 // Off unless the build names an address for it (docs/_ext/feedback.py): that a page was read to its expected results is

@@ -14,12 +14,12 @@ from pinned import asked_server, asking, reference_pages
 from pinned.reference_pages import ReferenceError
 
 ASKED = asking.read()
-PAGE = (asking.ROOT / "docs" / "reference" / "resources-servers.md").read_text(encoding="utf-8")
+PAGES = asking.ROOT / "docs" / "reference" / "resources-servers"
 
 
 def entry_of(name: str) -> str:
-    """The text of a server's entry on the page."""
-    return PAGE.partition(f"\n### {name}\n")[2].partition("\n(server-")[0]
+    """The text of a server's page."""
+    return (PAGES / f"{name}.md").read_text(encoding="utf-8")
 
 
 def test_every_server_was_asked_or_says_why_not() -> None:
@@ -89,12 +89,18 @@ def test_servers_that_the_file_lacks_or_the_install_are_named(tmp_path: Path) ->
 
 def test_what_an_answer_must_be_is_said_of_servers_that_were_asked_only() -> None:
     server: dict[str, Any] = {"descriptions": [], "fields": [], "benchmarks": [], "environments": []}
-    row = {"pattern": [], "reward": "", "suits": []}
+    row: dict[str, Any] = {"pattern": [], "reward": "", "suits": []}
+    none = reference_pages.Settings({}, {}, {}, {}, {}, {})
+
+    def made(row: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+        written = {"server": {"mcqa": row}, "renamed": {}, "pattern": {}}
+        return list(reference_pages.server_page("mcqa", server, written, none, asked))
+
     with pytest.raises(ReferenceError, match="lacks answer"):
-        list(reference_pages._server("mcqa", server, row, {}, [], ASKED["mcqa"]))
+        made(row, ASKED["mcqa"])
     reason = {"kind": "late", "reason": "it is tired"}
     with pytest.raises(ReferenceError, match="has an answer, and the server was not asked"):
-        list(reference_pages._server("mcqa", server, row | {"answer": "a letter"}, {}, [], reason))
+        made(row | {"answer": "a letter"}, reason)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from harness.consumers import COMMAND_CONFIGS
 from pinned import reference, reference_classes, reference_extract, reference_pages
-from pinned.reference_pages import GENERATED, ReferenceError
+from pinned.reference_pages import GENERATED, WHOLE, ReferenceError
 
 SERVERS = {"mcqa": {}, "wordle": {}}
 
@@ -89,24 +90,42 @@ def test_the_pages_are_what_the_pin_gives(data: dict[str, Any]) -> None:
     assert not difference, f"{difference}\nRun nox -s reference and look at what changed."
 
 
-def test_a_page_that_differs_is_shown(data: dict[str, Any], tmp_path: Path) -> None:
-    for name in ("cli", "configuration", "resources-servers"):
-        text = (reference.PAGES / f"{name}.md").read_text(encoding="utf-8")
-        (tmp_path / f"{name}.md").write_text(text.replace("`--num-repeats`]", "`--num-repeat`]"), encoding="utf-8")
+def test_a_page_that_differs_is_missing_or_is_too_much_is_shown(data: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(reference.PAGES, tmp_path, dirs_exist_ok=True)
+    cli = tmp_path / "cli.md"
+    cli.write_text(cli.read_text(encoding="utf-8").replace("`--num-repeats`]", "`--num-repeat`]"), encoding="utf-8")
+    servers = tmp_path / "resources-servers"
+    (servers / "mcqa.md").rename(servers / "gone.md")
     difference = reference.check(data, tmp_path)
     assert "--- docs/reference/cli.md\n+++ docs/reference/cli.md, as the pin gives it" in difference
     assert "-| [`--num-repeat`]" in difference
     assert "+| [`--num-repeats`]" in difference
-    (tmp_path / "cli.md").write_text("# Commands\n", encoding="utf-8")
+    assert "+++ docs/reference/resources-servers/mcqa.md, as the pin gives it" in difference
+    assert "--- docs/reference/resources-servers/gone.md\n+++ nothing: the pin gives no such page" in difference
+    cli.write_text("# Commands\n", encoding="utf-8")
     with pytest.raises(ReferenceError, match=r"cli\.md: expected the line '% Generated"):
         reference.check(data, tmp_path)
 
 
+def test_a_page_that_is_not_listed_is_added_to_those_that_were_published(
+    data: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "published.txt"
+    text = reference.PUBLISHED.read_text(encoding="utf-8")
+    path.write_text(text.replace("reference/resources-servers/mcqa\n", ""), encoding="utf-8")
+    monkeypatch.setattr(reference, "PUBLISHED", path)
+    assert reference.files(data)[path].endswith("\nreference/resources-servers/mcqa\n")
+    assert "+reference/resources-servers/mcqa" in reference.check(data)
+
+
 def test_the_opening_of_a_page_is_kept(data: dict[str, Any]) -> None:
+    openings = 0
     for path, text in reference.files(data).items():
         committed = path.read_text(encoding="utf-8")
         assert text.partition(GENERATED)[0] == committed.partition(GENERATED)[0]
-        assert text.count(GENERATED) == (path.suffix == ".md")
+        assert text.count(f"\n{GENERATED}\n") + text.count(f"\n{WHOLE}\n") == (path.suffix == ".md")
+        openings += GENERATED in text
+    assert openings == 3
 
 
 # -- What is written by hand --------------------------------------------------------------------------------------
@@ -150,7 +169,30 @@ def test_meanings_must_fit_the_install(
     path.write_text(text, encoding="utf-8")
     monkeypatch.setattr(reference_pages, "SETTINGS", path)
     with pytest.raises(ReferenceError, match=said):
-        list(reference_pages.configuration_page(data))
+        reference_pages.settings_of(data)
+
+
+def test_a_class_without_a_page_is_named(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {name: server for name, server in data["servers"].items() if name != "mcqa"}
+    lost = r"without a page: MCQAResourcesServerConfig \(resources-servers/mcqa\)"
+    with pytest.raises(ReferenceError, match=lost):
+        reference_pages.settings_of(data | {"servers": few})
+    groups = reference_pages.GROUPS
+    monkeypatch.setattr(reference_pages, "GROUPS", tuple(each for each in groups if each.page != "agents-p-z"))
+    with pytest.raises(ReferenceError, match=r"\w+: no group of settings takes it: see GROUPS"):
+        reference_pages.settings_of(data)
+    monkeypatch.setattr(reference_pages, "GROUPS", tuple(each for each in groups if each.page != "cluster"))
+    with pytest.raises(ReferenceError, match=r"without a page: \w+ \(configuration/cluster\)"):
+        reference_pages.settings_of(data)
+
+
+def test_a_meaning_that_is_ours_is_marked(data: dict[str, Any]) -> None:
+    settings = reference_pages.settings_of(data)
+    (group,) = [each for each in reference_pages.GROUPS if each.page == "system"]
+    rows = [row for row in reference_pages.group_page(group, settings) if row.startswith("| [`uv_venv_dir`]")]
+    assert settings.hand["keys"]["uv_venv_dir"] in rows[0]
+    assert rows[0].endswith(" *(ours)* |")
+    assert reference_pages._meaning({"says": "From the source."}, None) == "From the source."
 
 
 # -- What is found ------------------------------------------------------------------------------------------------

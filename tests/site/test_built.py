@@ -143,3 +143,14 @@ def test_what_a_page_holds_is_read_as_a_browser_reads_it() -> None:
     assert classes == ["highlight-python", "x"]
     assert json.dumps(pre.tree()["children"]) == '[{"classes": ["k"], "children": ["b"]}, " <", "c"]'
     assert "".join(built.texts) == "ab <cd"
+
+
+def test_a_page_that_is_too_long_is_named(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = build({"a": page(f"\n{'word ' * 200}\n"), "b": page("\nWords.\n")})
+    assert list(checks.too_long(site.html)) == []
+    monkeypatch.setattr(checks, "LONGEST", 900)
+    assert [each.partition(":")[0] for each in checks.too_long(site.html) if each.startswith("a.")] == [
+        "a.html",
+        "a.md",
+    ]
+    assert "characters; at most 900: split the page" in next(checks.too_long(site.html))

@@ -40,7 +40,7 @@ def links(name: str, text: str) -> set[str]:
 def faults(plan: Mapping[str, Any], pages: Mapping[str, str]) -> Iterator[str]:
     """What differs between the plan and the pages (their sources by name)."""
     for name, text in sorted(pages.items()):
-        planned = plan["page"].get(name)
+        planned = plan["page"].get(name, _generated(plan, name))
         if planned is None:
             yield f"docs/{name}.md: not in docs/_data/plan.toml: add its line there, or remove the page"
             continue
@@ -53,6 +53,12 @@ def faults(plan: Mapping[str, Any], pages: Mapping[str, str]) -> Iterator[str]:
                 yield f"docs/{name}.md: the plan wants the keyword {keyword}"
     for reference in plan["reference"]:
         yield from _reference_faults(reference, plan, pages)
+
+
+def _generated(plan: Mapping[str, Any], name: str) -> dict[str, str] | None:
+    """What is planned of a page that a program writes."""
+    kinds = [kind for folder, kind in plan.get("generated", {}).items() if name.startswith(folder)]
+    return {"content-type": kinds[0]} if kinds else None
 
 
 def _reference_faults(reference: Mapping[str, Any], plan: Mapping[str, Any], pages: Mapping[str, str]) -> Iterator[str]:
@@ -88,6 +94,7 @@ def test_plan_is_whole() -> None:
 CARD = ":::{card} B\n:link: ../b\n:link-type: doc\n:::\n"
 SMALL_PLAN = {
     "page": {"a/x": {"content-type": "how-to"}, "a/y": {}, "b": {"keywords": ["Nemotron"]}},
+    "generated": {"made/": "reference"},
     "reference": [{"from": "a/", "to": "b", "at-least": 1, "at-most": 1}],
 }
 AS_PLANNED = {
@@ -105,6 +112,7 @@ def test_small_plan_is_met() -> None:
     ("changed", "said"),
     [
         ({"c": page("")}, "docs/c.md: not in docs/_data/plan.toml"),
+        ({"made/c": page("")}, "docs/made/c.md: the plan's content-type is reference, found how-to"),
         ({"a/x": AS_PLANNED["a/x"].replace("how-to", "reference")}, "docs/a/x.md: the plan's content-type is how-to"),
         ({"b": page("")}, "docs/b.md: the plan wants the keyword Nemotron"),
         ({"a/x": page("")}, "b: 1 to 1 pages of a/ are to link to it, found 0"),
