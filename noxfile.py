@@ -27,6 +27,7 @@ nox.options.sessions = ["lint", "tests", "docs"]
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
+from checks.browser import chromium  # noqa: E402
 from harness.environments import (  # noqa: E402  (these need the path above, and no package)
     DEFAULT,
     ENVIRONMENTS,
@@ -78,6 +79,8 @@ print(platform.python_version().rpartition(".")[0], version("nemo-gym"), pinned_
 """
 # Where a machine forbids bytecode, each process would compile all of NeMo Gym again, which doubles its start.
 KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
+# The addresses are for the site: what judges a page builds it without them, also in .ci/run, which names some.
+JUDGING = KEEP_BYTECODE | dict.fromkeys(ADDRESSES)
 
 # Files of tests, and pages, side by side. For one page it would only cost the start of the processes.
 ALL_CORES = ("-n", "auto")
@@ -183,8 +186,9 @@ def links(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Open every page and redirect of the built site in a browser. Arguments go to pytest."""
+    """Open every page and redirect of the built site in Chromium. Arguments go to pytest."""
     html = require_site(session)
+    require_browser(session)
     install(session, "browser")
     settings = ["-c", "checks/browser/pytest.ini", "checks/browser"]
     session.run("pytest", *settings, *session.posargs, env={"SITE": str(html.resolve())})
@@ -197,7 +201,7 @@ def tests(session: nox.Session) -> None:
     os.environ[FOLDER_VARIABLE] = str(Path(session.virtualenv.location).resolve().parent)
     for reason in filter(None, (each.missing() for each in OTHERS)):
         session.warn(f"What needs it is skipped: {reason}")
-    session.run("pytest", *(session.posargs or ALL_CORES), env=KEEP_BYTECODE)
+    session.run("pytest", *(session.posargs or ALL_CORES), env=JUDGING)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -283,7 +287,7 @@ def verbatim(session: nox.Session) -> None:
     """Follow pages as a reader does, installs and servers included: `verbatim -- PAGE...`, or `-- --all`."""
     install(session, "verbatim")
     session.run("python", "docs/_ext/tool_wheel.py", silent=True)  # pages link it
-    session.run("python", "-m", "harness.verbatim", *session.posargs, env=KEEP_BYTECODE)
+    session.run("python", "-m", "harness.verbatim", *session.posargs, env=JUDGING)
 
 
 @nox.session(python=PYTHON)
@@ -495,6 +499,22 @@ def require_site(session: nox.Session) -> Path:
     if stamp.read_text(encoding="utf-8") != sources_digest():
         session.error(f"{output.as_posix()} was built from other sources or for another SITE_URL. Run: nox -s docs")
     return output
+
+
+def require_browser(session: nox.Session) -> None:
+    """See that there is a browser; where there is none, install it in CI, and skip what needs it elsewhere.
+
+    `.ci/run` sets `CI_RUN`, which allows to install it. Where that cannot be done, the reason is given.
+    """
+    if chromium.find() or chromium.kept_by_playwright():
+        return
+    if not os.environ.get("CI_RUN"):
+        session.skip(f"no Chromium or Chrome was found. {chromium.HOW_TO}")
+    if reason := chromium.why_not_installed():
+        session.skip(f"no Chromium or Chrome was found, and none can be installed: {reason}. {chromium.HOW_TO}")
+    session.log(f"There is no Chromium: apt-get installs {' '.join(chromium.PACKAGES)}")
+    if fault := chromium.install():
+        session.error(fault)
 
 
 def built_from(output: Path) -> Path:

@@ -1,6 +1,7 @@
 """See that the built site gives its readers what its sources say: ``python -m checks.site docs/_build/html``.
 
 * Each block's copy button copies what the tests run: of a console block the commands, of others the source.
+* What each button is to copy is written beside the site, for the browser that presses them.
 * No flag has a dash in the place of its two hyphens.
 * The links of 404.html, which is served for any address, start at the site's root.
 * No page and no Markdown twin is longer than what programs that read for somebody take in.
@@ -123,6 +124,13 @@ def copied(script: str, blocks: Sequence[tuple[list[str], Element]]) -> list[str
     return json.loads(done.stdout)
 
 
+def write_expected_copies(docs: Path, html: Path) -> None:
+    """Write beside the site what the copy button of each block is to copy, for the browser that presses them."""
+    expected = {page.name: [to_copy(block) for block in page.blocks] for page in all_pages(docs)}
+    target = html.with_name(f"{html.name}-copies.json")
+    target.write_text(json.dumps(expected), encoding="utf-8")
+
+
 def wrong_copies(docs: Path, html: Path) -> Iterator[str]:
     """One line for each block whose button copies something else than what the harness runs."""
     pairs: list[tuple[str, Block]] = []
@@ -187,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("html", type=Path)
     html = parser.parse_args(arguments).html.resolve()
     found = [*dashed_flags(html), *too_long(html), *relative_links_of_404(html, os.environ.get("SITE_URL", "").strip())]
+    write_expected_copies(ROOT / "docs", html)
     if shutil.which(NODE):
         found += wrong_copies(ROOT / "docs", html)
     else:

@@ -119,7 +119,7 @@ def run_ci(folder: Path, readme: str) -> subprocess.CompletedProcess[str]:
 def test_ci_runs_the_readme(tmp_path: Path) -> None:
     result = run_ci(tmp_path, README)
     assert "pip install nox[uv]\n" in result.stdout
-    assert "nox -s pythons lint tool environments tests verbatim docs links\n" in result.stdout
+    assert "nox -s pythons lint tool environments tests verbatim docs links browser\n" in result.stdout
     assert "all environments: 1\n" in result.stdout, "a missing one must fail"
 
 
@@ -165,6 +165,44 @@ def test_a_python_that_only_has_a_name_is_none(noxfile: ModuleType, tmp_path: Pa
     assert not noxfile.has_python("3.99")
     shim.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     assert noxfile.has_python("3.99")
+
+
+def test_a_browser_is_installed_where_ci_may_and_is_else_a_skip(
+    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """apt-get is a program of the test's own, which leaves a browser."""
+    apt = tmp_path / "apt-get"
+    apt.write_text(f"#!/bin/sh\n: > {tmp_path}/chromium\n/bin/chmod +x {tmp_path}/chromium\n", encoding="utf-8")
+    for name, value in {"PATH": tmp_path, "PLAYWRIGHT_BROWSERS_PATH": tmp_path / "none", "CI_RUN": ""}.items():
+        monkeypatch.setenv(name, str(value))
+    session = FakeSession(tmp_path)
+    with pytest.raises(InterruptedError, match=r"no Chromium or Chrome was found\. Install one: apt-get"):
+        noxfile.require_browser(session)
+    monkeypatch.setenv("CI_RUN", "1")
+    with pytest.raises(InterruptedError, match="none can be installed: this machine has no apt-get"):
+        noxfile.require_browser(session)
+    apt.chmod(0o755)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(InterruptedError, match="apt-get needs root"):
+        noxfile.require_browser(session)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    noxfile.require_browser(session)
+    assert session.commands == [("There is no Chromium: apt-get installs chromium fonts-liberation fonts-dejavu-core",)]
+    noxfile.require_browser(session)
+    assert len(session.commands) == 1, "it is there now"
+
+
+def test_an_install_that_fails_is_an_error(
+    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho no space left >&2; exit 100\n", encoding="utf-8")
+    apt.chmod(0o755)
+    for name, value in {"PATH": tmp_path, "PLAYWRIGHT_BROWSERS_PATH": tmp_path / "none", "CI_RUN": "1"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(RuntimeError, match=r"(?s)`apt-get update --quiet` failed:.*no space left"):
+        noxfile.require_browser(FakeSession(tmp_path))
 
 
 def test_ci_is_executable() -> None:
@@ -296,6 +334,12 @@ class FakeSession:
 
     def error(self, message: str) -> NoReturn:
         raise RuntimeError(message)
+
+    def skip(self, message: str) -> NoReturn:
+        raise InterruptedError(message)
+
+    def log(self, message: str) -> None:
+        self.commands.append((message,))
 
 
 def test_nothing_is_installed_twice_from_one_lock(project: Path, noxfile: ModuleType) -> None:

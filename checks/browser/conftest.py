@@ -1,28 +1,22 @@
-"""A browser, a server for the built site, and a page that remembers what went wrong on it."""
+"""A browser, a server for the built site, and pages that remember what went wrong on them."""
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from checks.browser import chromium
 from checks.browser.opened import Opened, Visit
+from checks.browser.server import served
 
 ROOT = Path(__file__).resolve().parents[2]
-#: A browser of the machine's own, in the order in which they are looked for; after them the one that Playwright keeps.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-NO_BROWSER = (
-    "no Chromium or Chrome was found. Install one: apt-get install chromium (Debian), or\n"
-    "  .nox/browser/bin/playwright install --with-deps chromium (any system)"
-)
+#: The built site. What its copy buttons are to copy lies beside it.
+HTML = Path(os.environ.get("SITE", ROOT / "docs" / "_build" / "html"))
+RIGHTS = ["clipboard-read", "clipboard-write"]
 
 Open = Callable[[str, Visit], Opened]
 
@@ -30,45 +24,34 @@ Open = Callable[[str, Visit], Opened]
 @pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of the built site."""
-    return Path(os.environ.get("SITE", ROOT / "docs" / "_build" / "html"))
+    return HTML
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One browser for all pages; every page gets a profile of its own."""
+    """One browser for all pages."""
     with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=executable(playwright))
+        instance = playwright.chromium.launch(executable_path=chromium.find())
         yield instance
         instance.close()
 
 
-def executable(playwright: Playwright) -> str | None:
-    """The path of the browser to start; None where there is none."""
-    own = playwright.chromium.executable_path
-    return next(filter(None, map(shutil.which, BROWSERS)), None) or (own if Path(own).exists() else None)
+@pytest.fixture(scope="session")
+def reader(browser: Browser) -> Iterator[BrowserContext]:
+    """One profile for all pages: what they share is loaded once. Its clipboard can be read."""
+    with browser.new_context(permissions=RIGHTS) as context:
+        yield context
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that keeps pictures."""
+    parser.addoption("--pictures", action="store_true", help="save a picture of every page in each way of looking")
 
 
 def pytest_configure() -> None:
     """Say once, and before any test, that there is no browser."""
-    with sync_playwright() as playwright:
-        if not executable(playwright):
-            raise pytest.UsageError(NO_BROWSER)
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Hands out files and says nothing of it."""
-
-    def log_message(self, *arguments: object) -> None:
-        """Leave out the line that each request would print."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder to this machine; gives the address, which ends in a slash."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    if not (chromium.find() or chromium.kept_by_playwright()):
+        raise pytest.UsageError(f"No Chromium or Chrome was found. {chromium.HOW_TO}")
 
 
 @pytest.fixture(scope="session")
@@ -79,14 +62,15 @@ def site(html: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: str) -> Iterator[Open]:
-    """Opens pages of the site, each by its path from the site's root and in a profile of its own."""
+def open_page(reader: BrowserContext, site: str) -> Iterator[Open]:
+    """Opens pages of the site, each by its path from the site's root."""
     opened: list[Opened] = []
 
     def open_one(path: str, visit: Visit) -> Opened:
-        opened.append(Opened.at(browser, site, path, visit))
+        opened.append(Opened.blank(reader, site))
+        opened[-1].go(path, visit)
         return opened[-1]
 
     yield open_one
     for page in opened:
-        page.close()
+        page.page.close()

@@ -9,37 +9,27 @@ from pathlib import Path
 from typing import Any, Self
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page
+from playwright.sync_api import Browser, BrowserContext, Error, Page
 
+AXE = Axe().axe_script
 CONTRAST = "color-contrast"
 TALLEST = 16_000  # what Chromium draws in one picture
 
-#: Every diagram is drawn, and the theme's script has run.
-READY = """() => {
+#: The page is complete, in these colors, with every diagram drawn in them; what answers a new size has run.
+READY = """async (colors) => {
+  if (document.readyState !== "complete") return false;
+  if (document.documentElement.dataset.mode && document.documentElement.dataset.theme !== colors) return false;
   const diagrams = Array.from(document.querySelectorAll(".mermaid-diagram"));
-  return document.readyState === "complete" && diagrams.every((place) => place.querySelector("svg"));
+  if (!diagrams.every((place) => place.querySelector("svg")?.id.endsWith(`-${colors}`))) return false;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return true;
 }"""
+
+#: A change of colors is there at once: half of one breaks rules that neither end of it breaks.
+AT_ONCE = "*, *::before, *::after { transition: none !important; animation: none !important }"
 
 #: What a reader may have folded away is judged too.
 UNFOLD = """() => document.querySelectorAll("details").forEach((details) => { details.open = true; })"""
-
-#: What repeats thousands of times is judged a few times. Of each kind of colored word in code the first stays an
-#: element, as all are colored by one rule; of the sections and rows that a program wrote (they can be filtered), the
-#: first ten of each section and table stay.
-THIN_OUT = """() => {
-  for (const place of document.querySelectorAll(".filter-rows")) {
-    for (const parent of place.closest("section").querySelectorAll("tbody, section")) {
-      Array.from(parent.children).filter((child) => child.matches("tr, section")).slice(10)
-        .forEach((child) => child.remove());
-    }
-  }
-  const seen = new Set();
-  for (const token of document.querySelectorAll(".highlight pre span[class]")) {
-    const kind = `${token.closest("[class*=highlight-]")?.className} ${token.className}`;
-    if (seen.has(kind) && !token.children.length) token.replaceWith(token.textContent);
-    seen.add(kind);
-  }
-}"""
 
 #: The elements beyond the right edge that are not inside something that scrolls by itself, outermost first.
 TOO_WIDE = """() => {
@@ -104,18 +94,31 @@ class Visit:
     axe: dict[str, Any] | None
 
 
-VISITS = (
-    Visit("desktop-light", 1280, 900, "light", axe={}),
-    Visit("desktop-dark", 1280, 900, "dark", axe={"runOnly": [CONTRAST]}),
-    Visit("phone-light", 390, 844, "light", axe={"rules": {CONTRAST: {"enabled": False}}}),
-    Visit("phone-dark", 390, 844, "dark", axe=None),
-)
-DESKTOP, _, PHONE, _ = VISITS
+#: In an order in which each differs from the one before it in one thing. The phone is first: what scrolls there gets
+#: its tab stop when the page is loaded.
+PHONE = Visit("phone-light", 390, 844, "light", axe={"rules": {CONTRAST: {"enabled": False}}})
+PHONE_DARK = Visit("phone-dark", 390, 844, "dark", axe=None)
+DESKTOP_DARK = Visit("desktop-dark", 1280, 900, "dark", axe={"runOnly": [CONTRAST]})
+DESKTOP = Visit("desktop-light", 1280, 900, "light", axe={})
+VISITS = (PHONE, PHONE_DARK, DESKTOP_DARK, DESKTOP)
+
+
+#: What a reader's browser loads for a page, the page itself included: the requests, and the bytes of the files as the
+#: host packs them, also of those that the browser has already.
+WEIGHT = """() => {
+  const loaded = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+  return [loaded.length, loaded.reduce((sum, each) => sum + each.encodedBodySize, 0)];
+}"""
+
+
+#: What a page may take: requests, and packed bytes. More where it draws diagrams, or searches as it opens.
+BUDGET = (26, 400_000)
+BUDGETS = {".mermaid-diagram": (28, 1_200_000), ".search-page, .not-found": (28, 700_000)}
 
 
 @dataclass
 class Opened:
-    """A page in a browser, with the errors that it reported since it was opened."""
+    """A page in a browser, with the errors that it reported since its address was opened."""
 
     page: Page
     site: str
@@ -123,18 +126,60 @@ class Opened:
     errors: list[str] = field(default_factory=list)
 
     @classmethod
-    def at(cls, browser: Browser, site: str, path: str, visit: Visit) -> Self:
-        """Open a page and wait until it is whole."""
-        size = {"width": visit.width, "height": visit.height}
-        page = browser.new_context(viewport=size, color_scheme=visit.colors).new_page()
-        opened = cls(page, site, visit)
-        page.on("console", lambda said: said.type == "error" and opened.errors.append(f"console: {said.text}"))
-        page.on("pageerror", lambda error: opened.errors.append(f"script: {error}"))
-        page.on("response", lambda got: got.status >= 400 and opened.errors.append(f"{got.status}: {got.url}"))
+    def blank(cls, context: BrowserContext, site: str) -> Self:
+        """A new page that listens, with no address yet."""
+        opened = cls(context.new_page(), site, DESKTOP)
+        page, errors = opened.page, opened.errors
+        page.on("console", lambda said: said.type == "error" and errors.append(f"console: {said.text}"))
+        page.on("pageerror", lambda error: errors.append(f"script: {error}"))
+        page.on("response", lambda got: got.status >= 400 and errors.append(f"{got.status}: {got.url}"))
+        page.on("requestfailed", lambda asked: errors.append(f"failed: {asked.url} ({asked.failure})"))
         page.on("request", lambda asked: opened.foreign(asked.url))
-        page.goto(site + path)
-        page.wait_for_function(READY)
         return opened
+
+    @classmethod
+    def at(cls, browser: Browser, site: str, path: str, visit: Visit) -> Self:
+        """Open a page in a profile of its own and wait until it is whole."""
+        opened = cls.blank(browser.new_context(), site)
+        opened.go(path, visit)
+        return opened
+
+    def go(self, path: str, visit: Visit) -> None:
+        """Open an address, by its path from the site's root, and wait until the page is whole."""
+        self._be(visit)
+        self.page.goto("about:blank")  # so that nothing of the page before, which ends now, is counted for this one
+        self.errors.clear()
+        self.page.goto(self.site + path)
+        self.page.add_style_tag(content=AT_ONCE)
+        self._wait()
+
+    def look(self, visit: Visit) -> None:
+        """Look at the same page in another size and other colors, without loading it again."""
+        self._be(visit)
+        self._wait()
+
+    def _be(self, visit: Visit) -> None:
+        self.visit = visit
+        self.page.set_viewport_size({"width": visit.width, "height": visit.height})
+        self.page.emulate_media(color_scheme=visit.colors)
+
+    def _wait(self) -> None:
+        self.page.wait_for_function(READY, arg=self.visit.colors)
+
+    def weight(self) -> tuple[int, int]:
+        """How many requests the page made, and how many bytes they bring, packed."""
+        requests, size = self.page.evaluate(WEIGHT)
+        return requests, size
+
+    def too_heavy(self) -> Iterator[str]:
+        """Say what of the page's budget is overdrawn."""
+        requests, size = self.weight()
+        kind = next((kind for kind in BUDGETS if self.page.locator(kind).count()), "body")
+        most_requests, most_bytes = BUDGETS.get(kind, BUDGET)
+        if requests > most_requests:
+            yield f"{requests} requests, of {most_requests} that a page may make"
+        if size > most_bytes:
+            yield f"{size / 1000:.0f} KB to load, packed, of {most_bytes / 1000:.0f} that a page may take"
 
     def foreign(self, url: str) -> None:
         """Note a request to another site: reading the documentation tells nobody."""
@@ -144,25 +189,27 @@ class Opened:
     def faults(self) -> Iterator[str]:
         """What is wrong with the page, a line each."""
         yield from self.errors
+        self.errors.clear()
         self.page.evaluate(UNFOLD)
         yield from (f"wider than {self.visit.width} pixels: {element}" for element in self.page.evaluate(TOO_WIDE))
         yield from self.page.evaluate(DOES_NOT_FIT, self.visit.width >= DESKTOP.width)
         if self.visit.axe is not None:
-            self.page.evaluate(THIN_OUT)
             yield from self.violations(self.visit.axe)
 
     def violations(self, options: dict[str, Any]) -> Iterator[str]:
         """What axe finds on the whole page: rule, impact, element, and where the rule is explained."""
+        if not self.page.evaluate("() => Boolean(window.axe)"):
+            self.page.evaluate(AXE)
         # Without preload axe fetches no style sheets by itself, where it gets the paths of imported ones wrong.
-        found = Axe().run(self.page, options={"resultTypes": ["violations"], "preload": False, **options})
-        for rule in found.response["violations"]:
+        asked = {"resultTypes": ["violations"], "preload": False, **options}
+        for rule in self.page.evaluate("async (asked) => (await axe.run(asked)).violations", asked):
             for node in rule["nodes"]:
                 target = " ".join(str(part) for part in node["target"])
                 where = f"{target}: {node['html'][:160]}"
                 yield f"{rule['id']} ({node['impact']}): {rule['help']}: {where} ({rule['helpUrl']})"
 
     def save(self, folder: Path, name: str) -> None:
-        """Save a picture of the page, as far down as a picture can go, before its faults are looked for."""
+        """Save a picture of the page, as far down as a picture can go."""
         target = folder / f"{name}.{self.visit.name}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
         height = min(self.page.evaluate("document.documentElement.scrollHeight"), TALLEST)

@@ -1,45 +1,33 @@
-"""Every page, redirect and filter of the built site, as a browser has them."""
+"""Every page and redirect of the built site, as a browser has them."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
-from checks.browser.conftest import ROOT, Open
-from checks.browser.opened import DESKTOP, VISITS, Visit
+from checks.browser import works
+from checks.browser.conftest import HTML, ROOT, Open
+from checks.browser.opened import DESKTOP, VISITS, Opened, Visit
+from checks.browser.pages import Pages
 
-HTML = Path(os.environ.get("SITE", ROOT / "docs" / "_build" / "html"))
+DOCS = ROOT / "docs"
 PICTURES = ROOT / "build" / "browser"
-#: Old page names and new ones; the build writes this list beside the stubs.
-REDIRECTS: dict[str, str] = json.loads((HTML / "_rediraffe_redirected.json").read_text(encoding="utf-8"))
-PAGES = sorted(
-    {path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if "_static" not in path.parts}
-    - {f"{old}.html" for old in REDIRECTS}
-)
-CATALOG = "reference/resources-servers.html"
-#: The pages whose rows can be filtered by typing.
-FILTERED = [path for path in PAGES if 'class="filter-rows"' in (HTML / path).read_text(encoding="utf-8")]
+PAGES = Pages.of(HTML, DOCS)
+#: What the copy button of each block of a page is to copy, in order; `checks.site` writes it as the site is built.
+COPIES: dict[str, list[str | None]] = json.loads(HTML.with_name(f"{HTML.name}-copies.json").read_text(encoding="utf-8"))
 
 
-#: The folders of pages that a program wrote: those of one have the same parts.
-TEMPLATES = ("reference/configuration/", "reference/resources-servers/")
+def having(mark: str) -> list[str]:
+    """The pages with this in their HTML."""
+    return [path for path in (*PAGES.full, *PAGES.once) if mark in (HTML / path).read_text(encoding="utf-8")]
 
 
-def visits() -> Iterator[tuple[str, Visit]]:
-    """Each page with each visit; of the pages of a template only the longest, and each other one once."""
-    for number, path in enumerate(PAGES):
-        alike = [
-            each for each in PAGES if any(path.startswith(folder) and each.startswith(folder) for folder in TEMPLATES)
-        ]
-        all_of_them = not alike or path == max(alike, key=lambda each: (HTML / each).stat().st_size)
-        for visit in VISITS if all_of_them else [VISITS[number % len(VISITS)]]:
-            yield path, visit
+FILTERED = having('class="filter-rows"')
+TABBED = having("sd-tab-set")
+RATED = having('class="page-rating"')
 
 
 def addresses(old: str) -> list[str]:
@@ -47,40 +35,108 @@ def addresses(old: str) -> list[str]:
     return [f"{old}.html", *([old.removesuffix("index")] if old.endswith("/index") else [])]
 
 
-OLD_AND_NEW = [(address, f"{new}.html") for old, new in sorted(REDIRECTS.items()) for address in addresses(old)]
+OLD_AND_NEW = [(address, f"{new}.html") for old, new in sorted(PAGES.redirects.items()) for address in addresses(old)]
+
+
+def name_of(path: str) -> str:
+    return path.removesuffix(".html")
 
 
 def test_there_is_a_site_to_open() -> None:
-    assert {"index.html", "404.html", "search.html"} < set(PAGES)
+    assert {"index.html", "404.html", "search.html"} < set(PAGES.full)
     assert OLD_AND_NEW
-    assert CATALOG in FILTERED
+    assert FILTERED
+    assert TABBED
+    assert any(COPIES.values())
 
 
-@pytest.mark.parametrize(("path", "visit"), list(visits()), ids=lambda each: getattr(each, "name", each))
-def test_page(path: str, visit: Visit, open_page: Open) -> None:
-    opened = open_page(path, visit)
-    opened.save(PICTURES, path.removesuffix(".html"))
-    if faults := list(opened.faults()):
-        pytest.fail("\n".join([f"docs/{path.removesuffix('.html')}.md, {visit.name}:", *faults]), pytrace=False)
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[Opened, str, Iterator[str]], list[str]]:
+    """Gives faults with the way of looking before each; saves a picture beside them, or of everything."""
+
+    def described(opened: Opened, path: str, faults: Iterator[str]) -> list[str]:
+        found = [f"{opened.visit.name}: {fault}" for fault in faults]
+        if found or request.config.getoption("--pictures"):
+            opened.save(PICTURES, name_of(path))
+        return found
+
+    return described
+
+
+def fail_for(path: str, faults: list[str]) -> None:
+    if faults:
+        pytest.fail("\n".join([f"docs/{name_of(path)}.md:", *faults]), pytrace=False)
+
+
+@pytest.mark.parametrize("path", PAGES.full)
+def test_page(path: str, open_page: Open, report) -> None:
+    """A page in each way of looking at it; then the keyboard and its copy buttons, by desktop."""
+    opened = open_page(path, VISITS[0])
+    faults = list(opened.too_heavy())
+    for visit in VISITS:
+        opened.look(visit)
+        faults += report(opened, path, opened.faults())
+    faults += works.copies(opened, COPIES.get(name_of(path), []))
+    faults += works.keyboard(opened)
+    fail_for(path, faults)
+
+
+@pytest.mark.parametrize("path", PAGES.once)
+def test_page_like_others(path: str, open_page: Open, report) -> None:
+    """A page from a template of which another page is looked at in every way."""
+    opened = open_page(path, DESKTOP)
+    faults = [*opened.too_heavy(), *report(opened, path, opened.faults())]
+    fail_for(path, faults + list(works.copies(opened, COPIES.get(name_of(path), []))))
+
+
+@pytest.mark.parametrize("path", TABBED)
+@pytest.mark.parametrize("visit", VISITS[::3], ids=lambda visit: visit.name)
+def test_tabs(path: str, visit: Visit, open_page: Open) -> None:
+    fail_for(path, list(works.tabs(open_page(path, visit))))
+
+
+@pytest.mark.parametrize("path", FILTERED)
+def test_filter(path: str, open_page: Open) -> None:
+    fail_for(path, list(works.filters(open_page(path, DESKTOP))))
+
+
+@pytest.mark.skipif(not RATED, reason="the site was built without REPOSITORY_URL, so no page has a rating")
+def test_rating(open_page: Open) -> None:
+    assert set(RATED) >= {path for path in PAGES.full if (DOCS / path).with_suffix(".md").is_file()} - {"404.html"}
+    for path in RATED:
+        fail_for(path, list(works.rating(open_page(path, DESKTOP))))
+
+
+def test_the_menu_of_a_phone_opens_by_keyboard(open_page: Open) -> None:
+    page = open_page("training/index.html", VISITS[0]).page
+    button = page.locator("button.primary-toggle")
+    button.focus()
+    page.keyboard.press("Enter")
+    menu = page.locator("#pst-primary-sidebar-modal")
+    menu.get_by_role("link", name="Get started").first.wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#pst-primary-sidebar-modal') !== null")
+    page.keyboard.press("Escape")
+    menu.wait_for(state="hidden")
 
 
 @pytest.mark.parametrize(("old", "new"), OLD_AND_NEW)
-def test_redirect_keeps_query_and_fragment(old: str, new: str, browser: Browser, site: str) -> None:
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.goto(f"{site}{old}?from=old&n=1#main-content")
-        page.wait_for_url(f"{site}{new}?from=old&n=1#main-content")
-        assert page.locator("#main-content h1").count() == 1
-        # The old address is not left in the reader's history, where it would catch the way back.
-        assert page.evaluate("history.length") == 2
+def test_redirect_keeps_query_and_fragment(old: str, new: str, reader: BrowserContext, site: str) -> None:
+    page = reader.new_page()
+    page.goto(f"{site}{old}?from=old&n=1#main-content")
+    page.wait_for_url(f"{site}{new}?from=old&n=1#main-content")
+    assert page.locator("#main-content h1").count() == 1
+    # The old address is not left in the reader's history, where it would catch the way back.
+    assert page.evaluate("history.length") == 2
+    page.close()
 
 
-@pytest.mark.parametrize(("old", "new"), OLD_AND_NEW)
-def test_redirect_needs_no_script(old: str, new: str, browser: Browser, site: str) -> None:
+def test_redirects_need_no_script(browser: Browser, site: str) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
-        page.goto(f"{site}{old}")
-        page.wait_for_url(f"{site}{new}")
+        for old, new in OLD_AND_NEW:
+            page.goto(f"{site}{old}")
+            page.wait_for_url(f"{site}{new}")
 
 
 #: Old addresses of entries of the reference, and where they are today.
@@ -100,15 +156,15 @@ MOVED = {
 
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())
-def test_an_old_address_of_the_reference_leads_on(old: str, new: str, browser: Browser, site: str) -> None:
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.goto(f"{site}{old}")
-        page.wait_for_url(f"{site}{new}")
-        assert page.locator(f"[id='{new.partition('#')[2]}']").count() == 1
-        page.goto(f"{site}{old.partition('#')[0]}#how-to-read-the-tables")  # an anchor of the index stays there
-        page.wait_for_timeout(200)
-        assert page.url.endswith("#how-to-read-the-tables")
+def test_an_old_address_of_the_reference_leads_on(old: str, new: str, reader: BrowserContext, site: str) -> None:
+    page = reader.new_page()
+    page.goto(f"{site}{old}")
+    page.wait_for_url(f"{site}{new}")
+    assert page.locator(f"[id='{new.partition('#')[2]}']").count() == 1
+    page.goto(f"{site}{old.partition('#')[0]}#how-to-read-the-tables")  # an anchor of the index stays there
+    page.wait_for_timeout(200)
+    assert page.url.endswith("#how-to-read-the-tables")
+    page.close()
 
 
 @pytest.mark.parametrize("kind", ["server", "setting"])
@@ -122,34 +178,15 @@ def test_an_old_address_shows_its_link_without_a_script(kind: str, browser: Brow
         page.wait_for_url(f"{site}{new}")
 
 
-@pytest.mark.parametrize("path", FILTERED)
-def test_filter_narrows_by_typing_and_says_how_many(path: str, open_page: Open) -> None:
-    page = open_page(path, DESKTOP).page
-    place = page.locator(".filter-rows").first
-    field, count = place.get_by_role("searchbox", name="Filter"), place.get_by_role("status")
-    rows = place.locator("xpath=ancestor::section[1]").locator("tbody tr:visible")
-    total, all_rows = int(count.text_content()), rows.count()
-    words = Counter(word for text in rows.all_text_contents() for word in set(text.lower().split()))
-    field.press_sequentially(min(words, key=words.__getitem__))
-    shown = int(count.text_content().removesuffix(f" of {total}"))
-    assert 0 < shown < total
-    assert 0 < rows.count() < all_rows
-    field.fill("nothing is called so")
-    assert count.text_content() == f"0 of {total}"
-    assert rows.count() == 0
-    field.fill("")
-    assert rows.count() == all_rows
-
-
-@pytest.mark.parametrize("path", FILTERED)
-def test_a_link_shows_what_the_filter_hides(path: str, open_page: Open) -> None:
-    page = open_page(path, DESKTOP).page
-    hidden = 0
-    for place in page.locator(".filter-rows").all():
-        place.get_by_role("searchbox").fill("nothing is called so")
-        anchor = page.evaluate("document.querySelector('[hidden][id], [hidden] [id]')?.id")
-        if anchor:
-            hidden += 1
-            page.evaluate("anchor => { location.hash = anchor; }", anchor)
-            page.locator(f"[id='{anchor}']").wait_for(state="visible")
-    assert hidden
+@pytest.mark.parametrize("old", sorted(PAGES.redirects))
+def test_a_stub_is_sound(old: str, open_page: Open) -> None:
+    """What is seen until the browser has moved on, or for ever where it follows nothing."""
+    opened = open_page("search.html", DESKTOP)
+    stays = works.without_moving((HTML / f"{old}.html").read_text(encoding="utf-8"))
+    opened.page.route(f"**/{old}.html", lambda route: route.fulfill(body=stays, content_type="text/html"))
+    faults = []
+    for visit in VISITS:
+        opened.go(f"{old}.html", visit)
+        assert opened.page.title() == "This page has moved"
+        faults += opened.faults()
+    fail_for(f"{old}.html", faults)

@@ -68,7 +68,7 @@ def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     for path in sorted(path for path in (each.resolve() for each in modules) if SOURCES in path.parents):
         name = path.relative_to(SOURCES).as_posix()
         text = path.read_text(encoding="utf-8")
-        look = HtmlFormatter(cssclass="highlight", linenos="inline", lineanchors="line", anchorlinenos=True)
+        look = HtmlFormatter(cssclass="highlight tool-source", linenos="inline", lineanchors="line", anchorlinenos=True)
         copied = Path(app.outdir, "downloads", name)
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copied)
