@@ -561,7 +561,7 @@ class Settings:
         pages: the page of each that is documented.
         readers: the commands that read it.
         keys: the top-level keys.
-        hand: what is written by hand of ``keys`` and, by class, of ``fields``.
+        hand: what is written by hand of ``keys``, by class of ``fields``, and of fields that many classes have.
     """
 
     classes: Mapping[str, Data]
@@ -608,7 +608,16 @@ def settings_of(data: Data) -> Settings:
             raise ReferenceError(f"{SETTINGS.name}: no class {name}")
         if unknown := sorted(fields.keys() - classes[paths[name]]["fields"].keys()):
             raise ReferenceError(f"{SETTINGS.name}: {name} has no fields {', '.join(unknown)}")
+    for key in hand.get("common", {}):
+        if not any(_is_common(key, field, each) for path in pages for field, each in classes[path]["fields"].items()):
+            raise ReferenceError(f"{SETTINGS.name}: [common] {key}: no field of that name has that class in its type")
     return Settings(classes, names, pages, readers, data["keys"], hand)
+
+
+def _is_common(key: str, field: str, each: Data) -> bool:
+    """Say whether a key of ``[common]``, ``NAME: CLASS``, is of a field."""
+    name, _, kind = key.partition(": ")
+    return name == field and re.search(rf"\b{re.escape(kind)}\b", each["type"]) is not None
 
 
 def settings_index(settings: Settings) -> Iterator[str]:
@@ -666,7 +675,7 @@ def group_page(group: Group, settings: Settings) -> Iterator[str]:
     paths = settings.on(f"{SETTINGS_INDEX}/{group.page}")
     yield from opening(
         _title(group),
-        f"I need a setting's name, type, default and meaning: {group.title[0].lower()}{group.title[1:]}.",
+        f"I need the name, type, default and meaning of a setting ({group.title[0].lower()}{group.title[1:]}).",
         f"{group.says.replace('`', '')} Each class with its fields, types, defaults and meaning.",
         [f"settings of {group.title.lower()}"],
     )
@@ -708,12 +717,18 @@ def _class(path: str, settings: Settings, level: int) -> Iterator[str]:
                     named(field, "setting", name, field),
                     _type(one, settings),
                     "required" if one["default"] is None else _shown(one["default"]),
-                    _meaning(one, hand.get(field)),
+                    _meaning(one, hand.get(field) or _common(field, one, settings)),
                 )
                 for field, one in each["fields"].items()
             ),
         )
         yield ""
+
+
+def _common(field: str, each: Data, settings: Settings) -> str | None:
+    """What is written by hand of a field of many classes, where its source has no meaning of it."""
+    found = (text for key, text in settings.hand.get("common", {}).items() if _is_common(key, field, each))
+    return None if each["says"] else next(found, None)
 
 
 def _meaning(each: Data, hand: str | None) -> str:

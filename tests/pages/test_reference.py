@@ -66,6 +66,9 @@ class Config(Base, extra="forbid"):
     named: "Config | None" = None
 '''
 
+#: A class whose source has no meaning of its field `model_server`.
+AGENT = "responses_api_agents.aviary_agent.app.AviaryAgentConfig"
+
 FIELDS = {
     "split": ('"train" | "test"', None, "", ""),
     "kind": ('"a" | "b" | None', "None", "", ""),
@@ -160,6 +163,7 @@ def test_rows_must_fit_the_install(tmp_path: Path, old: str, new: str, said: str
         ('[keys]\nuv_venv_dirr = "x"', "uv_venv_dirr: no top-level key"),
         ('[fields.DatasetConfig]\nnamee = "x"', "DatasetConfig has no fields namee"),
         ('[fields.DatasetConfigg]\nname = "x"', "no class DatasetConfigg"),
+        ('[common]\n"model_server: ModelServerReff" = "x"', "model_server: ModelServerReff: no field of that name"),
     ],
 )
 def test_meanings_must_fit_the_install(
@@ -192,6 +196,8 @@ def test_a_meaning_that_is_ours_is_marked(data: dict[str, Any]) -> None:
     rows = [row for row in reference_pages.group_page(group, settings) if row.startswith("| [`uv_venv_dir`]")]
     assert settings.hand["keys"]["uv_venv_dir"] in rows[0]
     assert rows[0].endswith(" *(ours)* |")
+    rows = [row for row in reference_pages._class(AGENT, settings, 2) if row.startswith("| [`model_server`]")]
+    assert rows[0].endswith(f"{settings.hand['common']['model_server: ModelServerRef']} *(ours)* |")
     assert reference_pages._meaning({"says": "From the source."}, None) == "From the source."
 
 
