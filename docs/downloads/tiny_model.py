@@ -3,15 +3,16 @@
     python tiny_model.py ROWS.jsonl [--output FOLDER] [--seed N] [--letters] [--layers N]
 
 The tokenizer learns its words from the `content` of the messages in ROWS, rows of a `messages` column. With `--letters`
-each character is a token, and so is each word that one message in twenty has: then the model sees the letters and
-digits that a puzzle is about. Its chat template marks what the assistant wrote with `generation`, so that a trainer can
-learn from that alone; it renders tools and tool calls as JSON. The model has 4 layers of 128 dimensions, and knows
-nothing.
+each character is a token, and so is each piece of text that one message in fifty has: then the model sees the letters
+and digits that a puzzle is about, and the words around them are short. Its chat template marks what the assistant wrote
+with `generation`, so that a trainer can learn from that alone; it renders tools and tool calls as JSON. The model has 4
+layers of 128 dimensions, and knows nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import string
@@ -65,19 +66,31 @@ def make_tokenizer(said: Iterator[str]) -> PreTrainedTokenizerFast:
 
 
 def letter_tokenizer(said: Iterator[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer of printable ASCII characters, and of the words that at least one text in twenty has."""
-    each = [set(re.findall("[A-Za-z]{2,}", text)) for text in said]
-    found = Counter(word for words in each for word in words)
-    often = sorted(word for word, times in found.items() if 20 * times >= len(each))
+    """A tokenizer of printable ASCII characters, and of the pieces of text that at least one text in fifty has."""
+    each = list(said)
+    least = len(each) / 50
+    words = Counter(word for text in each for word in set(re.findall("[A-Za-z]{2,}", text)))
+    often = {word for word, times in words.items() if times >= least}
+    pieces = Counter(piece for text in each for piece in set(pieces_of(text, often)))
     vocabulary = {token: at for at, token in enumerate([PAD, END, *ROLES, *string.printable])}
     letters = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
     letters.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     letters.decoder = decoders.Fuse()
     letters.add_special_tokens([PAD, END, *ROLES])
-    letters.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in often])
+    kept = sorted(piece for piece, times in pieces.items() if times >= least and len(piece) > 1)
+    letters.add_tokens([AddedToken(piece, normalized=False) for piece in kept])
     return PreTrainedTokenizerFast(
         tokenizer_object=letters, pad_token=PAD, eos_token=END, chat_template=CHAT, padding_side="left"
     )
+
+
+def pieces_of(text: str, often: set[str]) -> Iterator[str]:
+    """The pieces of a text between its digits and its rare words; a word by itself is none."""
+    parts = re.findall(r"[A-Za-z]+|\d|[^A-Za-z\d]+", text)
+    for fixed, run in itertools.groupby(parts, lambda part: part in often or not part[0].isalnum()):
+        piece = "".join(run)
+        if fixed and not piece.isalnum():
+            yield piece
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, seed: int, layers: int = 4) -> LlamaForCausalLM:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,28 @@ def test_what_is_measured_on_is_the_same_for_every_seed_and_in_no_training_task(
     assert asked[0] != asked[1]
     kinds = [task["verifier_metadata"]["family"] for task in train]
     assert kinds == list(reasoning_tasks.KINDS) * 40, "a third of each, in turn"
+
+
+def test_the_download_is_what_the_program_writes_first(reasoning_tasks: ModuleType) -> None:
+    rows = [json.loads(line) for line in (live.DOWNLOADS / "reasoning_train.jsonl").read_text().splitlines()]
+    one = reasoning.SETTINGS
+    assert len(rows) == 150
+    assert rows == json.loads(json.dumps(reasoning_tasks.tasks_of(0, one.train, one.same)[0][:150]))
+
+
+def test_the_page_counts_the_kinds_as_the_library_does() -> None:
+    import reasoning_gym.factory
+    from reasoning_gym.dataset import ProceduralDataset
+
+    kinds = {name: each for name, (each, _) in reasoning_gym.factory.DATASETS.items() if name != "composite"}
+    counted = Counter(each.__module__.split(".")[1] for each in kinds.values())
+    text = (live.DOWNLOADS.parent / "training-tutorials" / "reasoning-training.md").read_text(encoding="utf-8")
+    table = re.findall(r"(?m)^\| (\w+) \| (\d+) \| (`.*) \|$", text)
+    assert {category: int(count) for category, count, _ in table} == counted
+    assert {name for *_, names in table for name in re.findall(r"`(\w+)`", names)} <= kinds.keys()
+    own = [each for each in kinds.values() if each.score_answer is not ProceduralDataset.score_answer]
+    assert f"{len(kinds)} kinds" in text
+    assert f"{len(own)} kinds have a scoring function" in text
 
 
 def test_more_tasks_than_there_are_is_refused(reasoning_tasks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +145,8 @@ def test_an_arm_of_another_recipe_is_refused(capsys: pytest.CaptureFixture[str])
     assert "no arm dense in code" in capsys.readouterr().err
 
 
-def test_letters_are_tokens_and_so_are_words_that_many_rows_have(torch_python: str, tmp_path: Path) -> None:
-    words = ["klam", "sun", "thisle", "abc"] * 10
+def test_letters_are_tokens_and_so_are_pieces_that_many_rows_have(torch_python: str, tmp_path: Path) -> None:
+    words = [a + b + c for a in "abcde" for b in "vwxyz" for c in "klmno"]
     rows = [{"messages": [{"role": "user", "content": f"Spell this word: {word}\n"}]} for word in words]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     program = str(live.DOWNLOADS / "tiny_model.py")
@@ -131,11 +155,11 @@ def test_letters_are_tokens_and_so_are_words_that_many_rows_have(torch_python: s
     assert told.stdout.startswith("tiny: ")
     show = (
         "from transformers import AutoTokenizer as A; t = A.from_pretrained('tiny'); "
-        "ids = t('Spell this word: thisbc\\n?')['input_ids']; print(t.convert_ids_to_tokens(ids)); print(t.decode(ids))"
+        "ids = t('Spell this word: thisbc\\n?Spell')['input_ids']; print(t.convert_ids_to_tokens(ids)); print(t.decode(ids))"
     )
     command = [torch_python, "-c", show]
     said = subprocess.run(
         command, cwd=tmp_path, env=live.trainer_variables(), capture_output=True, text=True, check=True
     )
-    tokens = ["Spell", " ", "this", " ", "word", ":", " ", "t", "h", "i", "s", "b", "c", "\n", "?"]
-    assert said.stdout == f"{tokens}\nSpell this word: thisbc\n?\n"
+    tokens = ["Spell this word: ", *"thisbc\n?Spell"]
+    assert said.stdout == f"{tokens}\nSpell this word: thisbc\n?Spell\n"
