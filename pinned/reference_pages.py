@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pinned import asking
+from pinned.release_pages import releases_lines
 
 DATA = Path(__file__).resolve().parents[1] / "docs" / "_data"
 SERVERS = DATA / "servers.toml"
@@ -55,6 +56,7 @@ def render(data: Data) -> dict[str, str]:
         SETTINGS_INDEX: settings_index(settings),
         "cli": cli_page(data),
     }
+    parts["releases"] = releases_page(data, settings)
     for group in GROUPS:
         parts[f"{SETTINGS_INDEX}/{group.page}"] = group_page(group, settings)
     for name, server in data["servers"].items():
@@ -771,6 +773,40 @@ def _keys(keys: Mapping[str, Data], hand: Mapping[str, str]) -> Iterator[str]:
         ),
     )
     yield ""
+
+
+# -- Releases -----------------------------------------------------------------------------------------------------
+
+
+def releases_page(data: Data, settings: Settings) -> Iterator[str]:
+    """The page on what changed between releases."""
+    commands = {f"gym {name}".strip(): command for name, command in data["commands"].items()}
+    flags = {name: [each for flag in command["flags"] for each in flag["names"]] for name, command in commands.items()}
+    typed = {*commands, *(f"{name} {flag}" for name, own in flags.items() for flag in own)}
+
+    def shown(name: str) -> str:
+        if name in typed:
+            return role("gym", name)
+        if name in settings.pages:
+            return role("setting", settings.names[name])
+        if name in data["servers"]:
+            return role("server", name)
+        return code(name.rpartition(".")[2] if name.startswith("nemo_gym.") else name)
+
+    yield from opening(
+        "What changed between releases",
+        "I need to know what a release of NeMo Gym brought, and what it took away.",
+        "Commands, flags, classes of settings, resources servers and agents that each release of NeMo Gym has and the "
+        "one before it lacks, read from the published wheels.",
+        ["release notes", "changelog", "what is new", "upgrade", "removed", "version"],
+    )
+    yield from [
+        "For each release, newest first: what its wheel on PyPI has and the wheel before it lacks. It goes by names, "
+        "and by the few behaviors that pages of this site speak of. A name that stayed while its default or meaning "
+        "changed is not here. Links lead to what the pinned release still has.",
+        "",
+    ]
+    yield from releases_lines(data, settings.pages, shown)
 
 
 # -- Commands -----------------------------------------------------------------------------------------------------
