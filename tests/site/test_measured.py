@@ -60,3 +60,28 @@ def test_a_result_changed_by_hand_stops_the_build(folder: Path, build: Build) ->
     site = build({"one": page(BODY)})
     assert site.failed
     assert "code-seed-1.json is not what `nox -s recipes` wrote" in site.warnings
+
+
+def test_several_figures_are_means_of_all_seeds(folder: Path, build: Build) -> None:
+    for seed, share in ((0, 0.2), (1, 0.4)):
+        result = planted(seed) | {"curves": {"dense": {"score": [0.5, 0.8], "exact": [share, 0.1]}}}
+        results.write(results.path_of("code", seed, folder), result)
+    assert measured.curves_of("code", "dense", "score, exact") == {
+        "score": [0.5, 0.8],
+        "exact": [pytest.approx(0.3), 0.1],
+    }
+    site = build({"one": page("```{recipe-curve} code dense score, exact\n```\n")})
+    assert site.warnings == ""
+    assert site.read("one.html").count("<polyline") == 2
+    assert "mean of all seeds of each step: score from 0.50 to 0.80; exact from 0.30 to 0.10" in site.read("one.md")
+
+
+def test_partial_credit_has_a_column_where_it_was_measured(folder: Path) -> None:
+    keep(folder)
+    assert not any("score" in line for line in measured.table_lines("code"))
+    halves = {"greedy": [[0.5]] * 40, "sampled": [[0.5] * 4] * 40}
+    keep(folder, scores={"grpo": halves})
+    head, _, continued, grpo = list(measured.table_lines("code"))[2:6]
+    assert "the training templates: score" in head
+    assert grpo.count("| 50.0 [50.0, 50.0] |") == 2
+    assert continued.endswith("|  |")
