@@ -194,6 +194,23 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", *settings, *session.posargs, env={"SITE": str(html.resolve())})
 
 
+@nox.session(venv_backend="none", default=False)
+def assistants(session: nox.Session) -> None:
+    """Score the built site for assistants that read it, with afdocs; needs Node.js and a site built for loopback."""
+    npm = shutil.which("npm")
+    if npm is None:
+        session.skip("afdocs needs Node.js, and there is no npm on PATH")
+    address = os.environ.get("SITE_URL", "").strip()
+    if not address.startswith("http://127.0.0.1:"):
+        session.error(
+            "the site is scored with an address of this machine: set SITE_URL=http://127.0.0.1:8090/ for docs too"
+        )
+    html = require_site(session)
+    with session.chdir("checks/assistants"):
+        session.run(npm, "ci", "--silent", "--no-audit", "--no-fund", external=True)
+    session.run(sys.executable, "-m", "checks.assistants", str(html), address, external=True)
+
+
 @nox.session(python=PYTHON)
 def tests(session: nox.Session) -> None:
     """Judge every page and run all tests; `tests -- docs/PATH.md` judges one page. Arguments go to pytest."""

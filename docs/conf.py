@@ -47,6 +47,7 @@ extensions = [
     "sphinx.ext.githubpages",  # GitHub Pages leaves out _static without the .nojekyll that this writes
     # docs/_ext:
     "anyaddress",
+    "assistants",
     "bench",
     "chains",
     "copies",
@@ -94,6 +95,7 @@ html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"}), ("search.js", {"defer": "defer"})]
 html_show_sourcelink = False  # each page has a Markdown twin instead (exports)
 html_show_sphinx = False
+html_permalinks_icon = ""  # site.css draws it: it is no word of the heading
 html_use_index = False  # no index entries: the search finds more
 html_additional_pages = {"search": "search.html"}
 html_math_renderer = "mathml"
@@ -143,6 +145,7 @@ copybutton_selector = "div:not(.highlight-output) > div.highlight > pre"
 # 404.html is served for any address, so its links start at the site's root.
 notfound_urls_prefix = urlsplit(site_url).path or "/"
 
+llms_txt_file = False  # assistants writes it, in sections; sphinx_llms_txt only llms-full.txt
 llms_txt_title = f"{project} (NeMo Gym {release})"
 llms_txt_summary = (
     f"From rollouts to training data with NeMo Gym {release}: collect, verify, curate, format and hand over to a "
@@ -155,4 +158,4 @@ ogp_site_url = site_url
 ogp_social_cards = {"enable": False}
 
 sitemap_url_scheme = "{link}"  # one language, one version
-sitemap_excludes = ["404.html", "search.html"]
+sitemap_excludes = ["404.html", "search.html", "_modules/*"]  # the last is the tool's source, not a page to find

@@ -119,7 +119,7 @@ def run_ci(folder: Path, readme: str) -> subprocess.CompletedProcess[str]:
 def test_ci_runs_the_readme(tmp_path: Path) -> None:
     result = run_ci(tmp_path, README)
     assert "pip install nox[uv]\n" in result.stdout
-    assert "nox -s pythons lint tool environments tests verbatim docs links browser\n" in result.stdout
+    assert "nox -s pythons lint tool environments tests verbatim docs links browser assistants\n" in result.stdout
     assert "all environments: 1\n" in result.stdout, "a missing one must fail"
 
 

@@ -17,8 +17,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin
 
+import assistants
 import bench
+import chains
 import formats
 import frameworks
 import frontmatter
@@ -211,7 +214,8 @@ class Links:
 
     ``symbols`` are those of the pinned release, for what ``{source}`` names; ``file`` gives the address, as seen
     from the page, of a file that the site copies: a download or a picture. ``entry`` gives the link that stands for a
-    role of the reference, its target and its text; ``page`` the link to a page of that name.
+    role of the reference, its target and its text; ``page`` the link to a page of that name. ``listing`` is where all
+    pages are listed; ``archive`` what is added where the files of a page can be downloaded.
     """
 
     symbols: Mapping[str, Symbol]
@@ -219,6 +223,8 @@ class Links:
     file: Callable[[str], str]
     entry: Callable[[str, str, str | None], str]
     page: Callable[[str], str]
+    listing: str
+    archive: Callable[[str], str]
 
 
 def split(text: str, links: Links) -> list[str | Block]:
@@ -277,12 +283,12 @@ def _about(values: dict, links: Links) -> Iterator[str]:
     kind = frontmatter.CONTENT_TYPES.get(values.get("content-type", ""))
     yield ""
     if kind:
-        yield f"> {kind}: {values.get('job', '')}"
+        yield f"> **{kind}** {values.get('job', '')}"
         yield ">"
-    yield f"> For NeMo Gym {links.version}."
+    yield f"> For NeMo Gym {links.version}. All pages, as Markdown: {links.listing}"
     if before := values.get("starts-from"):
         yield ">"
-        yield f"> Starts from the files of {links.page(before)}: follow that page first."
+        yield f"> Starts from the files of {links.page(before)}: follow that page first{links.archive(before)}."
 
 
 def _directive(opened: re.Match[str], lines: list[str], number: int, links: Links) -> tuple[list[str], int]:
@@ -320,7 +326,9 @@ def _linked(text: str, links: Links) -> str:
         name = (found["target"] or found["name"]).strip()
         shown = found["text"] or f"`{name.rpartition('.')[2]}`"
         symbol = links.symbols.get(name)
-        return f"[{shown}]({source.address(symbol, links.version)})" if symbol else shown
+        if symbol is None:
+            return shown
+        return f"[{shown}]({source.address(symbol, links.version)}) ({source.place(symbol)})"
 
     def other(found: re.Match[str]) -> str:
         target = found["target"] or found["text"]
@@ -359,7 +367,14 @@ def _links(app: Sphinx, pagename: str) -> Links:
         title = env.titles[name].astext() if name in env.titles else name
         return f"[{title}]({posixpath.relpath(f'{name}.md', posixpath.dirname(pagename) or '.')})"
 
-    return Links(source.index(app.config), app.config.release, file, entry, page)
+    def archive(name: str) -> str:
+        if not chains.archive(app, name).is_file():
+            return ""
+        address = posixpath.relpath(f"_downloads/chains/{name}.zip", posixpath.dirname(pagename) or ".")
+        return f", or [download its files]({address})"
+
+    listing = assistants.place(app, pagename)
+    return Links(source.index(app.config), app.config.release, file, entry, page, listing, archive)
 
 
 def write(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
@@ -375,6 +390,9 @@ def write(app: Sphinx, pagename: str, templatename: str, context: dict, doctree:
     except BlockError as error:
         logger.warning(error.message, location=(pagename, error.line), type="exports")
         return
+    if app.config.html_baseurl:
+        own = urljoin(app.config.html_baseurl, f"{pagename}.md")
+        parts = [assistants.absolute(part, own) if isinstance(part, str) else part for part in parts]
     target = Path(app.outdir) / f"{pagename}.md"
     pieces = cells(parts)
     written = {".md": markdown(parts)}

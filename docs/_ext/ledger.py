@@ -171,9 +171,10 @@ def visit_badge(self: HTML5Translator, node: badge) -> None:
         about = f' <a href="{self.builder.get_relative_uri(docname, ABOUT_PAGE)}">How this site is tested</a>'
     if more:
         items = "".join(f"<li>{html.escape(each)}</li>" for each in more)
-        inner = f'<details class="page-ledger"><summary>{line}</summary><ul>{items}</ul><p>{about}</p></details>\n'
+        inner = f"<summary>{line}</summary><ul>{items}</ul><p>{about}</p>"
+        inner = f'<details class="page-ledger" data-markdown-ignore>{inner}</details>\n'
     else:
-        inner = f'<p class="page-ledger">{line}{about}</p>\n'
+        inner = f'<p class="page-ledger" data-markdown-ignore>{line}{about}</p>\n'
     self.body.append(inner)
     raise nodes.SkipNode
 

@@ -68,12 +68,16 @@ class Source(ReferenceRole):
         symbol = known.get(self.target)
         if symbol is None:
             return [nodes.literal(self.rawtext, self.title, unknown_symbol=self.target)], []
-        span = f"{symbol.first}-{symbol.last}" if symbol.last > symbol.first else f"{symbol.first}"
-        place = f"{symbol.file}:{span}"
         link = nodes.reference(self.rawtext, "", refuri=address(symbol, self.config.release), classes=["source"])
         text = self.title if self.has_explicit_title else self.target.rpartition(".")[2]
         link += nodes.inline(text, text) if self.has_explicit_title else nodes.literal(text, text)
-        return [link, nodes.inline("", f" ({place})", classes=["source-place"])], []
+        return [link, nodes.inline("", f" ({place(symbol)})", classes=["source-place"])], []
+
+
+def place(symbol: Symbol) -> str:
+    """Where a symbol stands in the sources, as a reader says it: a file and its lines."""
+    span = f"{symbol.first}-{symbol.last}" if symbol.last > symbol.first else f"{symbol.first}"
+    return f"{symbol.file}:{span}"
 
 
 def check(app: Sphinx, doctree: nodes.document) -> None:

@@ -94,7 +94,7 @@ def test_exports_of_a_page(build: Build, tmp_path: Path) -> None:
     site = build({"a": page(BODY), "b": page("\nWords only.\n")})
     assert site.warnings == ""
     twin = site.read("a.md")
-    assert twin.startswith("# A page\n\n> How-to: Do one thing.\n>\n> For NeMo Gym ")
+    assert twin.startswith("# A page\n\n> **How-to** Do one thing.\n>\n> For NeMo Gym ")
     for gone in (":::", "{note}", "{code-block}", "{mermaid}", "{source}", "(a-target)=", ":file:", "content-type"):
         assert gone not in twin
     for kept in (
