@@ -15,11 +15,14 @@ note       the fields after it, cut by tabs
 
 import os
 import sys
+import threading
 import types
 
 #: The file for the notes, and the folder whose files are noted.
 VARIABLE = "HARNESS_SEEN"
 
+# Before Python 3.12 a trace function takes the part of `sys.monitoring`: slower, but it sees the same lines.
+_MONITORING = hasattr(sys, "monitoring")
 _TOOL = 3  # of `sys.monitoring`; debuggers, coverage and profilers have numbers of their own
 _notes = ""
 _folder = ""
@@ -36,7 +39,7 @@ def install() -> bool:
     _folder = _folder.rstrip(os.sep) + os.sep
     _noted.clear()
     if not before:
-        if hasattr(sys, "monitoring") and sys.monitoring.get_tool(_TOOL) is None:
+        if _MONITORING and sys.monitoring.get_tool(_TOOL) is None:
             sys.monitoring.use_tool_id(_TOOL, "harness")
             sys.monitoring.register_callback(_TOOL, sys.monitoring.events.LINE, _reached)
         sys.addaudithook(_audit)
@@ -46,20 +49,33 @@ def install() -> bool:
 def follow(code: types.CodeType, path: str) -> None:
     """Note each line of ``code``, and of what is defined in it, when it is first reached, as one of ``path``."""
     _paths[code.co_filename] = path
-    if hasattr(sys, "monitoring") and sys.monitoring.get_tool(_TOOL) == "harness":
-        _follow(code)
+    if not _MONITORING:
+        if sys.gettrace() is None:  # a debugger, or coverage, goes first
+            threading.settrace(_trace)
+            sys.settrace(_trace)
+    elif sys.monitoring.get_tool(_TOOL) == "harness":
+        for each in _all_in(code):
+            sys.monitoring.set_local_events(_TOOL, each, sys.monitoring.events.LINE)
 
 
-def _follow(code: types.CodeType) -> None:
-    sys.monitoring.set_local_events(_TOOL, code, sys.monitoring.events.LINE)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            _follow(constant)
+def _all_in(code: types.CodeType) -> list[types.CodeType]:
+    """A code object, and those of what is defined in it."""
+    return [code] + [each for inner in code.co_consts if isinstance(inner, types.CodeType) for each in _all_in(inner)]
 
 
 def _reached(code: types.CodeType, line: int) -> object:
     _note("line", _paths[code.co_filename], str(line))
     return sys.monitoring.DISABLE
+
+
+def _trace(frame: types.FrameType, event: str, _: object) -> object:
+    """Trace the lines of what is followed, and nothing within other functions."""
+    path = _paths.get(frame.f_code.co_filename)
+    if path is None:
+        return None
+    if event == "line":
+        _note("line", path, str(frame.f_lineno))
+    return _trace
 
 
 def _audit(event: str, args: tuple) -> None:

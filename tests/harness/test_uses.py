@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness.environments import DEFAULT, ENVIRONMENTS
 from harness.pages import page_at
 from harness.uses import CODE, DATA, executable_lines, used_by_commands
-from tests.harness.conftest import line_of
+from tests.harness.conftest import line_of, require
 
 SAYS_ONE = "print('one')"
 
@@ -208,9 +209,25 @@ NEVER_RUN = {
 }  # fmt: skip
 
 
+#: Where a page runs: Python 3.13, which tells of each line by itself, and 3.11, which has to be traced.
+PYTHONS = {DEFAULT: "", "trl": "---\nenvironment: trl\n---\n\n"}
+
+
+@pytest.fixture(params=PYTHONS)
+def front(request) -> str:
+    """The front matter of a page that runs in an environment."""
+    require(request.param)
+    return PYTHONS[request.param]
+
+
+def test_the_environments_differ_in_how_lines_are_seen():
+    require("trl")
+    assert ENVIRONMENTS["trl"].python < "3.12" <= ENVIRONMENTS[DEFAULT].python
+
+
 @pytest.mark.parametrize(("text", "never"), NEVER_RUN.values(), ids=NEVER_RUN)
-def test_lines_that_never_ran_are_listed(lines, text, never):
-    total, found = lines("# A page\n\n" + text)
+def test_lines_that_never_ran_are_listed(lines, front, text, never):
+    total, found = lines(front + "# A page\n\n" + text)
     assert found == never
     assert total >= len(never)
 
@@ -270,9 +287,9 @@ with open("/dev/null") as a, open(
 '''
 
 
-def test_a_text_of_which_all_runs_has_no_line_that_never_ran(lines):
-    assert lines("# A page\n\n" + python(EVERY_STATEMENT))[1] == []
-    assert lines("# A page\n\n" + file("p.py", EVERY_STATEMENT) + console("$ python p.py"))[1] == []
+def test_a_text_of_which_all_runs_has_no_line_that_never_ran(lines, front):
+    assert lines(front + "# A page\n\n" + python(EVERY_STATEMENT))[1] == []
+    assert lines(front + "# A page\n\n" + file("p.py", EVERY_STATEMENT) + console("$ python p.py"))[1] == []
 
 
 def test_lines_are_those_with_code():

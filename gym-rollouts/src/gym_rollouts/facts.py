@@ -39,6 +39,7 @@ FACTS = np.dtype([
     ("question", np.uint64),  # digests: equal where the texts are
     ("request", np.uint64),
     ("text", np.uint64),  # the line itself
+    ("response", np.uint64),  # the id that the model server gave the response; 0 is none
     ("answer", np.uint64),  # what the model wrote without its reasoning: answers and calls
     ("said", np.uint64),  # all that it wrote, and its tools' results
     ("length", np.uint32),  # characters that the model wrote
@@ -64,6 +65,7 @@ TROUBLE = re.compile(r"(?i)\b(error|exception|traceback|invalid|not found|not va
 #: The beginnings that TROUBLE finds, which are looked for first: that is faster than the expression.
 TROUBLES = ("error", "exception", "traceback", "invalid", "not ", "failed")
 LINE_LIMIT = 1 << 32
+NO_ID = (msgspec.Raw(b"null"), msgspec.Raw(b'""'))
 
 #: 64 bits that stand for a text.
 digest: Callable[[bytes | msgspec.Raw], int] = xxh3_64_intdigest
@@ -110,7 +112,7 @@ def facts_of(place: int, text: bytes, notes: Notes) -> tuple[Any, ...]:
     except Unusable as problem:
         note = notes.number(problem.reason)
         step = PROBLEMS.index(problem.step)
-        return (place, min(size, LINE_LIMIT - 1), step, note, -1, -1, -1, 0.0, 0, *[0] * 8, -1, -1, -1, 0)
+        return (place, min(size, LINE_LIMIT - 1), step, note, -1, -1, -1, 0.0, 0, *[0] * 9, -1, -1, -1, 0)
     params, items = rollout.params, rollout.output
     given = prompt_facts(params)
     number_of_calls, troubles, bad_call, objects = 0, 0, None, given.objects
@@ -139,11 +141,12 @@ def facts_of(place: int, text: bytes, notes: Notes) -> tuple[Any, ...]:
     else:
         length, answer, said, has_parts = summary_of(messages)
         parts = parts or has_parts
+    response = 0 if rollout.response in NO_ID else digest(rollout.response)
     cut = rollout.cut if rollout.failed is None else f"the status of the response is {rollout.failed}"
     return (
         place, size, 0, -1, rollout.task, rollout.rollout, notes.number(rollout.environment), rollout.reward,
         MASKED * rollout.masked | PARTS * parts | ANSWERED * answered(items) | OBJECTS * objects,
-        given.question, given.request, digest(text), answer, said, min(length, LINE_LIMIT - 1),
+        given.question, given.request, digest(text), response, answer, said, min(length, LINE_LIMIT - 1),
         min(number_of_calls, 65535), min(troubles, 65535), notes.number(cut), notes.number(bad_call),
         notes.number(unfit.reason if unfit else None), PROBLEMS.index(unfit.step) if unfit else 0,
     )  # fmt: skip

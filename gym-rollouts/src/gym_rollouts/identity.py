@@ -4,6 +4,10 @@ A task is what NeMo Gym says it is: its number, with the environment. Where a li
 normalized request are one task, which is *inferred*. Two inputs may be two collections that both number their tasks
 from 0: where two of their attempts have equal numbers and unlike questions, the numbers of the one say nothing of the
 other.
+
+Two collections of the same tasks number their attempts alike, too, in two files or joined in one. What tells them apart
+is the id that a model server gives each response: equal numbers with two ids are two attempts. Where lines have no such
+ids, it is what they say: a file that says other things under the same numbers has attempts of its own.
 """
 
 from __future__ import annotations
@@ -49,9 +53,7 @@ def identify(table: Table) -> Tasks:
     value = np.where(inferred, request, task)
     # Requests name themselves: only numbers need to know whose they are.
     owner = np.where(inferred, -1, collection)
-    order, starts = grouped(value, inferred, environments[rows], owner)
-    numbers = np.empty(len(rows), np.int64)
-    numbers[order] = np.cumsum(starts) - 1
+    numbers = numbered(value, inferred, environments[rows], owner)
     whole = np.full(len(table), -1, np.int64)
     whole[rows] = numbers
     made = Tasks(
@@ -81,22 +83,45 @@ def grouped(*keys: np.ndarray, presorted: bool = False) -> tuple[Numbers, Bits]:
 
 def collections_of(table: Table, rows: Numbers, environments: np.ndarray) -> Numbers:
     """The collection of each row: the number of the first of the inputs whose numbering it shares."""
-    sources = len(table.sources)
     source = table.source[rows].astype(np.int64)
-    if sources < 2:
+    if len(table.sources) < 2:
         return np.zeros(len(rows), np.int64)
     task, rollout = table.column("task")[rows], table.column("rollout")[rows]
-    question = table.column("question")[rows]
     known = np.flatnonzero((task >= 0) & (rollout >= 0))
-    order, starts = grouped(rollout[known], task[known], environments[known])
-    order = known[order]
-    first = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))] if len(order) else order
-    clash = (source[order] != source[first]) & (question[order] != question[first])
-    clashes = set(zip(source[first[clash]].tolist(), source[order[clash]].tolist(), strict=True))
+    number = numbered(rollout[known], task[known], environments[known])
+    return apart(table, clashes_of(number, source[known], table.column("question")[rows[known]]))[source]
+
+
+def numbered(*keys: np.ndarray) -> Numbers:
+    """The number of each row's group: rows of equal keys have the same."""
+    order, starts = grouped(*keys)
+    made = np.empty(len(order), np.int64)
+    made[order] = np.cumsum(starts) - 1
+    return made
+
+
+def clashes_of(number: Numbers, source: Numbers, value: np.ndarray) -> set[tuple[int, int]]:
+    """The pairs of inputs that have unlike values under an equal number; of an input the first value counts."""
+    order, starts = grouped(source, number)
+    order = order[starts]
+    number, source, value = number[order], source[order], value[order]
+    found: set[tuple[int, int]] = set()
+    for distance in range(1, len(order)):  # as often as inputs share a number
+        same = number[distance:] == number[:-distance]
+        if not same.any():
+            break
+        places = np.flatnonzero(same & (value[distance:] != value[:-distance]))
+        pairs = np.unique(np.stack([source[places], source[places + distance]]), axis=1)
+        found.update(zip(*pairs.tolist(), strict=True))
+    return found
+
+
+def apart(table: Table, clashes: set[tuple[int, int]]) -> Numbers:
+    """Of each input the number of the first one that it does not clash with, nor any other that has its number."""
     groups: list[list[int]] = []
-    collection = np.zeros(sources, np.int64)
-    for number in range(sources):
-        own = table.sources[number].same_as
+    made = np.zeros(len(table.sources), np.int64)
+    for number, source in enumerate(table.sources):
+        own = source.same_as
         fits = (
             group
             for group in groups
@@ -106,8 +131,26 @@ def collections_of(table: Table, rows: Numbers, environments: np.ndarray) -> Num
         if group is None:
             groups.append(group := [])
         group.append(number)
-        collection[number] = group[0]
-    return np.asarray(collection[source])
+        made[number] = group[0]
+    return made
+
+
+def attempts_of(table: Table, rows: Numbers, numbers: Numbers) -> Numbers:
+    """The number of the attempt that each of some rows is, whose task and attempt have numbers."""
+    number = numbered(table.column("rollout")[rows], numbers)
+    name, said = table.column("response")[rows], table.column("said")[rows]
+    source = table.source[rows].astype(np.int64)
+    # An id tells attempts apart, unless it is that of several: some servers give all responses the same.
+    order, starts = grouped(name)
+    begins, group = np.flatnonzero(starts), np.cumsum(starts) - 1
+    found = number[order]
+    own = np.empty(len(rows), bool)
+    own[order] = (np.minimum.reduceat(found, begins) == np.maximum.reduceat(found, begins))[group]
+    own &= name != 0
+    rest = np.flatnonzero(~own)
+    voice = name.view(np.int64).copy()
+    voice[rest] = apart(table, clashes_of(number[rest], source[rest], said[rest]))[source[rest]]
+    return numbered(voice, own, number)
 
 
 def _repeats(table: Table, rows: Numbers, numbers: Numbers) -> tuple[Bits, Bits, Numbers]:
@@ -118,11 +161,11 @@ def _repeats(table: Table, rows: Numbers, numbers: Numbers) -> tuple[Bits, Bits,
     known = np.flatnonzero((rollout >= 0) & (table.column("task")[rows] >= 0))
     if len(known):
         # Of copies the one of the first file counts, there the longest, since what was cut off is shorter.
-        names = ("text", "said", "reward", "flags", "length", "rollout")
-        text, said, reward, flags, length, attempt = (table.column(name)[rows[known]] for name in names)
-        source = table.source[rows[known]]
-        order = np.lexsort((known, text, said, -length.astype(np.int64), source, attempt, numbers[known]))
-        _, starts = grouped(attempt[order], numbers[known][order], presorted=True)
+        names = ("text", "said", "reward", "flags", "length")
+        text, said, reward, flags, length = (table.column(name)[rows[known]] for name in names)
+        attempt = attempts_of(table, rows[known], numbers[known])
+        order = np.lexsort((known, text, said, -length.astype(np.int64), table.source[rows[known]], attempt))
+        _, starts = grouped(attempt[order], presorted=True)
         reward, masked = reward[order], flags[order] & MASKED
         order = rows[known[order]]
         begins = np.flatnonzero(starts)

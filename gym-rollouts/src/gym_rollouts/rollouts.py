@@ -34,6 +34,7 @@ class Incomplete(Struct, gc=False):
 class Response(Struct, gc=False):
     """What is read of a response."""
 
+    id: Raw = Raw(b"null")
     output: list[Item] | None = None
     status: str | None = None
     incomplete_details: Incomplete | None = None
@@ -70,6 +71,7 @@ class Rollout(Struct, gc=False):
     environment: str
     task: int
     rollout: int
+    response: Raw  # the id that the model server gave it, as JSON
     cut: str | None  # why the model stopped before its end
     failed: str | None  # why the attempt has no verdict
 
@@ -112,7 +114,7 @@ def decode(text: bytes) -> Rollout:
     failed = response.status if response.status in ("failed", "cancelled") else None
     return Rollout(
         line.responses_create_params, output, line.reward, bool(line.mask_sample),
-        environment, task, rollout, cut, failed,
+        environment, task, rollout, response.id, cut, failed,
     )  # fmt: skip
 
 
