@@ -300,6 +300,13 @@ def tool(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def jobs(session: nox.Session) -> None:
+    """Try the reference solutions of readers' jobs; `jobs -- COMMAND` has an assistant do them with the built site."""
+    install_nemo_gym(session)
+    session.run("python", "-m", "jobs", *session.posargs, env=KEEP_BYTECODE)
+
+
+@nox.session(python=PYTHON)
 def verbatim(session: nox.Session) -> None:
     """Follow pages as a reader does, installs and servers included: `verbatim -- PAGE...`, or `-- --all`."""
     install(session, "verbatim")

@@ -68,9 +68,13 @@ def _run(request: dict[str, Any], namespace: dict[str, Any], watched: bool) -> d
     linecache.cache[path] = (len(text), None, [line + "\n" for line in text.split("\n")], path)
     try:
         # Blank lines before the block give tracebacks the page's own line numbers.
-        code = compile("\n" * (request["line"] - 1) + request["source"], path, "exec", dont_inherit=True)
+        source = "\n" * (request["line"] - 1) + request["source"]
         if watched:
-            sys.modules["harness_watch"].follow(code, "page")
+            watch = sys.modules["harness_watch"]
+            code = watch.compiled(source, path, "page")
+            watch.follow(code, "page")
+        else:
+            code = compile(source, path, "exec", dont_inherit=True)
         exec(code, namespace)
     except BaseException as error:
         return {"error": _traceback(error, path), "type": _names(error), "line": _line(error, path)}

@@ -13,16 +13,20 @@ note       the fields after it, cut by tabs
 =========  ====================================================================
 """
 
+import ast
+import builtins
+import importlib.machinery
 import os
 import sys
-import threading
 import types
 
 #: The file for the notes, and the folder whose files are noted.
 VARIABLE = "HARNESS_SEEN"
 
-# Before Python 3.12 a trace function takes the part of `sys.monitoring`: slower, but it sees the same lines.
+#: Before Python 3.12 code that is compiled here notes by itself what it reaches: tracing would make it several times
+#: slower. A program that Python itself compiles, as `python program.py`, is traced.
 _MONITORING = hasattr(sys, "monitoring")
+_REACHED = "__harness_reached__"
 _TOOL = 3  # of `sys.monitoring`; debuggers, coverage and profilers have numbers of their own
 _notes = ""
 _folder = ""
@@ -39,7 +43,10 @@ def install() -> bool:
     _folder = _folder.rstrip(os.sep) + os.sep
     _noted.clear()
     if not before:
-        if _MONITORING and sys.monitoring.get_tool(_TOOL) is None:
+        if not _MONITORING:
+            setattr(builtins, _REACHED, _reached_all)
+            importlib.machinery.SourceFileLoader.get_code = _get_code
+        elif sys.monitoring.get_tool(_TOOL) is None:
             sys.monitoring.use_tool_id(_TOOL, "harness")
             sys.monitoring.register_callback(_TOOL, sys.monitoring.events.LINE, _reached)
         sys.addaudithook(_audit)
@@ -50,17 +57,26 @@ def follow(code: types.CodeType, path: str) -> None:
     """Note each line of ``code``, and of what is defined in it, when it is first reached, as one of ``path``."""
     _paths[code.co_filename] = path
     if not _MONITORING:
-        if sys.gettrace() is None:  # a debugger, or coverage, goes first
-            threading.settrace(_trace)
+        if _REACHED not in code.co_names and sys.gettrace() is None:  # a debugger, or coverage, goes first
             sys.settrace(_trace)
     elif sys.monitoring.get_tool(_TOOL) == "harness":
-        for each in _all_in(code):
-            sys.monitoring.set_local_events(_TOOL, each, sys.monitoring.events.LINE)
+        _follow(code)
 
 
-def _all_in(code: types.CodeType) -> list[types.CodeType]:
-    """A code object, and those of what is defined in it."""
-    return [code] + [each for inner in code.co_consts if isinstance(inner, types.CodeType) for each in _all_in(inner)]
+def compiled(source: str | bytes, filename: str, path: str) -> types.CodeType:
+    """Compile code of a page that is to be followed, as one of ``path``."""
+    if _MONITORING or not _notes:
+        return compile(source, filename, "exec", dont_inherit=True)
+    tree = ast.parse(source, filename)
+    _tell(tree, path)
+    return compile(tree, filename, "exec", dont_inherit=True)
+
+
+def _follow(code: types.CodeType) -> None:
+    sys.monitoring.set_local_events(_TOOL, code, sys.monitoring.events.LINE)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            _follow(constant)
 
 
 def _reached(code: types.CodeType, line: int) -> object:
@@ -68,14 +84,79 @@ def _reached(code: types.CodeType, line: int) -> object:
     return sys.monitoring.DISABLE
 
 
+def _reached_all(path: str, first: int, last: int) -> None:
+    for line in range(first, last + 1):
+        _note("line", path, str(line))
+
+
 def _trace(frame: types.FrameType, event: str, _: object) -> object:
-    """Trace the lines of what is followed, and nothing within other functions."""
     path = _paths.get(frame.f_code.co_filename)
-    if path is None:
-        return None
-    if event == "line":
+    if path is not None and event == "line":
         _note("line", path, str(frame.f_lineno))
-    return _trace
+    return path and _trace
+
+
+def _get_code(self: importlib.machinery.SourceFileLoader, fullname: str) -> types.CodeType | None:
+    """The code of a module: of the page's folder compiled here, and without a file in `__pycache__`."""
+    name = self.get_filename(fullname)
+    if path := _inside(name):
+        return compiled(self.get_data(name), name, path)
+    return super(importlib.machinery.SourceFileLoader, self).get_code(fullname)
+
+
+def _tell(node: ast.AST, path: str, header: int = 0) -> None:
+    """Put before each statement in a node a call that notes its lines: of one with a body those before the body.
+
+    Args:
+        node: what is changed.
+        path: the file that the notes name.
+        header: the line from which on what is before the first statement is noted with it.
+    """
+    for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+        inner = getattr(node, name, None)
+        if not isinstance(inner, list):  # a lambda, or a conditional expression
+            continue
+        made = []
+        for each in inner:
+            first, last = _lines(each)
+            if isinstance(each, (ast.ExceptHandler, ast.match_case)):
+                _tell(each, path, first)
+                made.append(each)
+                continue
+            _tell(each, path)
+            told = _call(path, header or first, last)
+            if _stays_first(each, made):
+                # What comes next notes it too; where nothing does, the call comes behind it.
+                made += [each] if each is not inner[-1] else [each, told]
+                header = header or first
+            else:
+                made += [told, each]
+                header = 0
+        setattr(node, name, made)
+
+
+def _call(path: str, first: int, last: int) -> ast.stmt:
+    """The statement that notes some lines."""
+    (call,) = ast.parse(f"{_REACHED}({path!r}, {first}, {last})").body
+    for part in ast.walk(call):
+        part.lineno = part.end_lineno = first
+    return call
+
+
+def _lines(node: ast.AST) -> tuple[int, int]:
+    """The first line of a statement, its decorators too, and the last one before its body."""
+    place = getattr(node, "pattern", node)
+    first = min(each.lineno for each in (place, *getattr(node, "decorator_list", ())))
+    body = getattr(node, "body", None)
+    return first, max(first, _lines(body[0])[0] - 1) if isinstance(body, list) else place.end_lineno
+
+
+def _stays_first(node: ast.AST, before: list[ast.AST]) -> bool:
+    """Say whether nothing may be put before a statement: a docstring, or an import of `__future__`."""
+    if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        return True
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return is_text and not before
 
 
 def _audit(event: str, args: tuple) -> None:

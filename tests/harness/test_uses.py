@@ -292,6 +292,20 @@ def test_a_text_of_which_all_runs_has_no_line_that_never_ran(lines, front):
     assert lines(front + "# A page\n\n" + file("p.py", EVERY_STATEMENT) + console("$ python p.py"))[1] == []
 
 
+def test_what_is_followed_is_what_the_page_says(lines, front):
+    """Texts, lines of errors and the modules' own names are not those of what the harness adds."""
+    module = '"""A module."""\n\nfrom __future__ import annotations\n\n\ndef f(x: int):\n    """Its text."""\n    return 1 / x'
+    text = (
+        "import inspect\nimport os\nimport traceback\n\nimport p\n\n"
+        "assert (p.__doc__, p.f.__doc__, p.f.__annotations__) == ('A module.', 'Its text.', {'x': 'int'})\n"
+        "assert inspect.getsource(p.f).count('harness') == 0\n"
+        "assert not [name for name in vars(p) if 'harness' in name]\n"
+        "try:\n    p.f(0)\nexcept ZeroDivisionError as error:\n"
+        "    assert traceback.extract_tb(error.__traceback__)[-1].lineno == 8"
+    )
+    assert lines(front + "# A page\n\n" + file("p.py", module) + python(text))[1] == []
+
+
 def test_lines_are_those_with_code():
     assert executable_lines("# a comment\n\nx = (\n    f(1)\n)\n", 10) == {12, 13}
     assert executable_lines("no python", 1) == set()

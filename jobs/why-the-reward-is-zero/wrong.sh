@@ -1,0 +1,2 @@
+# The first failed attempt is taken for all.
+printf 'no answer\n34\n' > answer.txt
