@@ -33,9 +33,8 @@ class Outcome:
 def ready() -> Iterator[dict[str, str]]:
     """The variables that jobs run with: a reader's commands, whose servers start as fast as in the site's tests."""
     with Zygote() as zygote:
-        variables = os.environ | zygote.env() | {"SITE": str(SITE), "COLUMNS": "80"}
-        variables["PATH"] = f"{variables['PATH']}{os.pathsep}{Path(sys.executable).parent}"
-        yield variables
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        yield os.environ | zygote.env(path) | {"SITE": str(SITE), "COLUMNS": "80"}
 
 
 def reference(name: str) -> list[str]:
