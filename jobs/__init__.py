@@ -3,7 +3,7 @@
 Each folder here is a job:
 
 =================  ===================================================================================
-``question.md``    what a reader asks, and which files the answer has
+``question.txt``   what a reader asks, and which files the answer has
 ``start.py``       writes the files that the reader has, into the folder that it runs in
 ``check.py``       ends with 0 if the answer in its folder is right, or says what is wrong with it
 ``reference.sh``   a right answer, by the commands of the pages that its first line names

@@ -17,7 +17,7 @@ from harness.live import Zygote
 HERE = Path(__file__).resolve().parent
 SITE = HERE.parent / "docs" / "_build" / "html"
 #: The folder of each job, by its name.
-JOBS = {path.parent.name: path.parent for path in sorted(HERE.glob("*/question.md"))}
+JOBS = {path.parent.name: path.parent for path in sorted(HERE.glob("*/question.txt"))}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def solve(
         folder.mkdir(parents=True, exist_ok=True)
         if failed := run([sys.executable, str(JOBS[name] / "start.py")], folder, variables, 120):
             raise RuntimeError(f"{name}: start.py: {failed}")
-        question = (JOBS[name] / "question.md").read_text(encoding="utf-8")
+        question = (JOBS[name] / "question.txt").read_text(encoding="utf-8")
         began = time.monotonic()
         failed = run(command, folder, variables, limit, question)
         seconds = time.monotonic() - began

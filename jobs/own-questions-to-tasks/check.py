@@ -10,7 +10,7 @@ must(len(rows) == 12, f"expected 12 rows, found {len(rows)}: two questions have 
 for number, row in enumerate(rows, 1):
     asked = row["responses_create_params"]["input"]
     text = asked if isinstance(asked, str) else asked[-1]["content"]
-    must(f"Wie groß ist {number} + {number + 3}?" in text, f"row {number}: the question is {text!r}")
+    must(f"Wie groß wäre {number} + {number + 3}?" in text, f"row {number}: the question is {text!r}")
     must(
         str(row.get("expected_answer")) == str(2 * number + 3),
         f"row {number}: the answer is {row.get('expected_answer')!r}",

@@ -14,7 +14,7 @@ from jobs.__main__ import main
 from jobs.run import HERE, JOBS, ready, reference, solve
 
 DOCS = HERE.parent / "docs"
-FILES = {"question.md", "start.py", "check.py", "reference.sh", "wrong.sh"}
+FILES = {"question.txt", "start.py", "check.py", "reference.sh", "wrong.sh"}
 COMMAND = re.compile(r"(?m)^(?:gym-rollouts|gym) [^\n]*(?:\\\n[^\n]*)*")
 
 
@@ -74,7 +74,7 @@ def test_a_command_gets_the_question_and_the_folder(
     outcome = solve("hold-out-tasks", [sys.executable, str(assistant)], variables, keep=tmp_path / "kept")
     assert outcome.said == "wrong: there is no train.jsonl"
     asked = (tmp_path / "kept" / "hold-out-tasks" / "asked.txt").read_text(encoding="utf-8")
-    assert asked == (JOBS["hold-out-tasks"] / "question.md").read_text(encoding="utf-8")
+    assert asked == (JOBS["hold-out-tasks"] / "question.txt").read_text(encoding="utf-8")
     assert main(["--job", "hold-out-tasks"]) == 0
     assert "1 of 1 jobs are right" in capsys.readouterr().out
 
