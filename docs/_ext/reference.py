@@ -161,7 +161,9 @@ def _all(confdir: Path) -> dict[str, Names]:
     """The names of all pages. A build reads them once: there are too many to look at for each link."""
     found: dict[str, Names] = {role: Names() for role in PAGES}
     for docname in generated(confdir):
-        read(docname, (confdir / f"{docname}.md").read_text(encoding="utf-8"), found)
+        path = confdir / f"{docname}.md"
+        if path.is_file():  # a small site has not all of them
+            read(docname, path.read_text(encoding="utf-8"), found)
     return found
 
 
@@ -171,8 +173,8 @@ def faults(confdir: str | Path) -> Iterator[tuple[str, str]]:
         known = names(confdir, role)
         for name, place in known.twice.items():
             yield place.page, f"the {what} {name} is on {known.places[name].page} too: it can have one place only"
-        text = (Path(confdir) / f"{index}.md").read_text(encoding="utf-8")
-        for found in _MOVED.finditer(text):
+        path = Path(confdir) / f"{index}.md"
+        for found in _MOVED.finditer(path.read_text(encoding="utf-8") if path.is_file() else ""):
             place = names(confdir, found["role"]).places.get(found["name"])
             if place is None or place.anchor != found["anchor"]:
                 where = f"its anchor is {place.anchor}" if place else "no page has it"

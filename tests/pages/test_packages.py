@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from harness.console import commands_of
 from harness.installs import is_install, requirements_of
@@ -95,7 +96,9 @@ def missing(page: Page) -> list[str]:
     for name, line, source in sources(page):
         for module, at in needed(source, own).items():
             distributions = packages(page.environment).brings(module)
-            if module in sys.stdlib_module_names or module in own or distributions & have:
+            # What no environment has, such as what a download imports that no page runs, is known by its name alone.
+            own_name = {canonicalize_name(module)} if not distributions else set()
+            if module in sys.stdlib_module_names or module in own or (distributions | own_name) & have:
                 continue
             place = f"{name}:{line + at}" if name == page.label else f"{name} (line {line})"
             names = " or ".join(sorted(distributions)) or "no distribution of the tests' environment"
@@ -133,6 +136,7 @@ def test_a_module_that_nothing_brings_is_named_with_its_line(body: str, module: 
     "body",
     [
         "```console\n$ uv pip install polars\n```\n\n```python\nimport polars\n```\n",
+        "```console\n$ uv pip install nobody-has-this==1.0\n```\n\n```{code-block} python\n:file: own.py\n\nimport nobody_has_this\n```\n",
         "```python\nimport pydantic, ray.data, resources_servers.mcqa.app\n```\n",  # with NeMo Gym
         "```{code-block} python\n:file: own.py\n\nVALUE = 1\n```\n\n```python\nfrom own import VALUE\n```\n",
     ],
