@@ -9,6 +9,7 @@ import pytest
 
 from pinned import drift_probes
 from pinned.drift import Install, Report, Uses, because
+from pinned.reference_pages import GENERATED
 
 FLAG = {"names": ["--concurrency"], "value": "N", "choices": [], "default": "", "required": False, "sets": ["n=VALUE"]}
 FOUND = {
@@ -68,7 +69,7 @@ def uses(tmp_path: Path) -> Uses:
     docs = tmp_path / "docs"
     (docs / "reference").mkdir(parents=True)
     (docs / "page.md").write_text(PAGE)
-    (docs / "reference" / "cli.md").write_text("# All commands\n\n`gym eval compare`\n")  # lists everything
+    (docs / "reference" / "cli.md").write_text(f"# All commands\n\n{GENERATED}\n\n`gym eval compare`\n")
     return Uses.of(docs)
 
 
