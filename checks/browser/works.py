@@ -121,7 +121,9 @@ NOWHERE = "nothing is called so"
 #: The anchors that a filter hid, and whether each only leads on to another page.
 HIDDEN = """() => [...document.querySelectorAll('[hidden][id], [hidden] [id]')].map((each) => ({
   id: each.id,
-  "leads on": [...each.querySelectorAll("a")].some((link) => link.hash === `#${each.id}`),
+  "leads on": [...each.querySelectorAll("a")].some(
+    (link) => link.hash === `#${each.id}` && link.pathname !== location.pathname
+  ),
 }))"""
 #: Goes to an anchor, and waits until the page has heard of it.
 FOLLOW = """(anchor) => new Promise((done) => {
