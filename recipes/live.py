@@ -72,7 +72,7 @@ def model_server(folder: Path, seed: int, log: Path) -> Iterator[str]:
     Raises:
         NotReady: the server ended before it listened.
     """
-    command = [
+    program = [
         trl_python(),
         str(DOWNLOADS / "small_model.py"),
         "serve",
@@ -82,12 +82,23 @@ def model_server(folder: Path, seed: int, log: Path) -> Iterator[str]:
         "--seed",
         f"{seed}",
     ]
+    with serving("the model server", program, log, trainer_variables()) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(name: str, command: list[str], log: Path, variables: dict[str, str] | None = None) -> Iterator[str]:
+    """Run a program that serves, and prints a line that ends in its address; yield that.
+
+    Raises:
+        NotReady: it ended before it listened.
+    """
     with log.open("w") as output:
-        process = subprocess.Popen(command, env=trainer_variables(), stdout=subprocess.PIPE, stderr=output, text=True)
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=output, text=True)
     try:
         said = process.stdout.readline() if process.stdout else ""
         if not said:
-            raise NotReady(f"the model server ended: {log.read_text()[-2000:]}")
+            raise NotReady(f"{name} ended: {log.read_text()[-2000:]}")
         yield said.split()[-1]
     finally:
         process.terminate()

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -174,15 +173,5 @@ def solver(tasks: Path, folder: Path, seed: int) -> Iterator[str]:
     """
     program = [sys.executable, str(live.DOWNLOADS / "reasoning_solver.py"), str(tasks), "--port", "0"]
     program += ["--slips", SLIPS, "--seed", f"{seed}"]
-    with (folder / "solver.log").open("w") as log:
-        process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        said = process.stdout.readline() if process.stdout else ""
-        if not said:
-            raise live.NotReady(f"the solver ended: {(folder / 'solver.log').read_text()}")
-        yield said.split()[-1]
-    finally:
-        process.terminate()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
+    with live.serving("the solver", program, folder / "solver.log") as address:
+        yield address
