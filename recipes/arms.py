@@ -274,26 +274,34 @@ class Recipe:
         return self.collect_rows(folder, "sft", chosen, self.settings.second_repeats, 1.0)
 
     def collect_rows(self, folder: Path, arm: str, tasks: Path, repeats: int, temperature: float) -> Facts:
-        """Collect rollouts, and turn those with a reward of 1 into rows for SFT.
+        """Collect rollouts of an arm's model, and turn those that the verifier accepts into rows for SFT."""
+        with live.model_server(self.model_of(arm), self.seed, folder / "model.log") as address:
+            return self.rows_from(address, folder, tasks, repeats, temperature)
+
+    def rows_from(self, policy: str, folder: Path, tasks: Path, repeats: int, temperature: float) -> Facts:
+        """Collect rollouts of what answers at an address, and turn those that the verifier accepts into rows for SFT.
 
         Raises:
-            StageFailed: the verifier accepted no answer.
+            StageFailed: no row came out.
         """
-        with (
-            live.model_server(self.model_of(arm), self.seed, folder / "model.log") as address,
-            live.gym(self.kind.environment, folder / "gym", address) as gym,
-        ):
+        with live.gym(self.kind.environment, folder / "gym", policy) as gym:
             gym.collect(tasks, folder / "rollouts.jsonl", repeats, temperature, self.settings.limit)
         rewards = [json.loads(line)["reward"] for line in lines_of(folder / "rollouts.jsonl")]
-        prepare = [*TOOL, "prepare", "rollouts.jsonl", "--sft", "sft.jsonl", "--quiet"]
-        prepare += ["--per-task", f"{self.settings.per_task}"]
-        command(prepare, folder, dict(os.environ), "prepare.txt")
-        turn = [sys.executable, self.program, "--zero-shot", "sft.jsonl"]
-        command(turn, folder, dict(os.environ), "rows.txt")
-        kept = len(lines_of(folder / "trl-sft.jsonl"))
-        if not kept:
-            raise StageFailed(f"the verifier accepted none of {len(rewards)} answers: see {folder}")
-        return {"rollouts": len(rewards), "accepted": sum(reward == 1 for reward in rewards), "rows": kept}
+        accepted = sum(reward >= 1 for reward in rewards)
+        if accepted:
+            prepare = [*TOOL, "prepare", "rollouts.jsonl", "--sft", "sft.jsonl", "--quiet"]
+            prepare += ["--per-task", f"{self.settings.per_task}"]
+            command(prepare, folder, dict(os.environ), "prepare.txt")
+            self.make_trl_rows(folder)
+        rows = len(lines_of(folder / "trl-sft.jsonl")) if accepted else 0
+        if not rows:
+            said = f"the verifier accepted {accepted or 'none'} of {len(rewards)} answers"
+            raise StageFailed(f"{said}, and no row for SFT came out: see {folder}")
+        return {"rollouts": len(rewards), "accepted": accepted, "rows": rows}
+
+    def make_trl_rows(self, folder: Path) -> None:
+        """Turn ``sft.jsonl`` into ``trl-sft.jsonl``: rows for TRL, without the worked examples of the prompts."""
+        command([sys.executable, self.program, "--zero-shot", "sft.jsonl"], folder, dict(os.environ), "rows.txt")
 
     def sft(self, folder: Path) -> Facts:
         """Train the base model on its own accepted answers."""
@@ -319,9 +327,13 @@ class Recipe:
         config |= self.kind.sft
         return self.trl("sft", config, folder)
 
+    def rl_tasks(self) -> Path:
+        """The tasks that GRPO gets."""
+        return self.tasks / "train.jsonl"
+
     def grpo(self, folder: Path) -> Facts:
         """Train by GRPO, with the rewards of the running verifier."""
-        export = [*TOOL, "export", str(self.tasks / "train.jsonl"), "--to", "trl", "--output", "trl-rl.jsonl"]
+        export = [*TOOL, "export", str(self.rl_tasks()), "--to", "trl", "--output", "trl-rl.jsonl"]
         command(export, folder, dict(os.environ), "export.txt")
         config = grpo_config(str(self.model_of("sft")), "trl-rl.jsonl", self.settings, self.seed)
         config |= self.kind.grpo

@@ -108,12 +108,3 @@ class Recipe(arms.Recipe):
     def rl_tasks(self) -> Path:
         """The tasks that GRPO gets."""
         return self.own.folder / "profile" / "chosen.jsonl"
-
-    def grpo(self, folder: Path) -> Facts:
-        """Train by GRPO on the chosen tasks, with the rewards of the running verifier."""
-        export = [*TOOL, "export", str(self.rl_tasks()), "--to", "trl", "--output", "trl-rl.jsonl"]
-        command(export, folder, dict(os.environ), "export.txt")
-        config = arms.grpo_config(str(self.model_of("sft")), "trl-rl.jsonl", self.settings, self.seed)
-        with live.gym(self.kind.environment, folder / "gym") as gym:
-            found = self.trl("grpo", config | dict(self.kind.grpo), folder, {"VERIFIER": gym.address()})
-        return found | {"rollouts": self.settings.grpo_steps * self.settings.grpo_batch}

@@ -7,7 +7,6 @@ what was right. All else is as in `recipes.arms`, but for one more arm: GRPO on 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from recipes import arms, live
 from recipes.arms import Kind, Settings
-from recipes.stages import Facts, StageFailed, command
+from recipes.stages import Facts, command
 
 #: The model starts from random weights, so what it does before SFT is no arm.
 ARMS = ("sft", "continued", "second", "grpo", "dense")
@@ -106,42 +105,17 @@ class Recipe(arms.Recipe):
         """Have the scripted solver answer, keep what the verifier accepts, and make the model."""
         one = self.settings
         tasks = self.tasks / "warm.jsonl"
-        with (
-            solver(tasks, folder, self.seed) as address,
-            live.gym(self.kind.environment, folder / "gym", address) as gym,
-        ):
-            gym.collect(tasks, folder / "rollouts.jsonl", one.warm_repeats, one.warm_temperature, one.limit)
-        found = self.keep_right(folder)
+        with solver(tasks, folder, self.seed) as address:
+            found = self.rows_from(address, folder, tasks, one.warm_repeats, one.warm_temperature)
         make = ["tiny_model.py", "trl-sft.jsonl", "--letters", "--layers", "2", "--seed", f"{self.seed}"]
         make[0] = str(live.DOWNLOADS / make[0])
         command([live.trl_python(), *make], folder, live.trainer_variables(), "model.txt")
         return found
 
-    def collect_rows(self, folder: Path, arm: str, tasks: Path, repeats: int, temperature: float) -> Facts:
-        """Collect rollouts of an arm's model, and keep what the verifier accepts."""
-        with (
-            live.model_server(self.model_of(arm), self.seed, folder / "model.log") as address,
-            live.gym(self.kind.environment, folder / "gym", address) as gym,
-        ):
-            gym.collect(tasks, folder / "rollouts.jsonl", repeats, temperature, self.settings.limit)
-        return self.keep_right(folder)
-
-    def keep_right(self, folder: Path) -> Facts:
-        """Turn the rollouts with a reward of 1 into rows for SFT.
-
-        Raises:
-            StageFailed: the verifier accepted no answer.
-        """
-        rewards = [json.loads(line)["reward"] for line in arms.lines_of(folder / "rollouts.jsonl")]
-        accepted = sum(reward >= 1 for reward in rewards)
-        if not accepted:
-            raise StageFailed(f"the verifier accepted none of {len(rewards)} answers: see {folder}")
-        prepare = ["prepare", "rollouts.jsonl", "--sft", "sft.jsonl", "--per-task", f"{self.settings.per_task}"]
-        command([*arms.TOOL, *prepare, "--quiet"], folder, dict(os.environ), "prepare.txt")
+    def make_trl_rows(self, folder: Path) -> None:
+        """Turn ``sft.jsonl`` into rows for TRL as it is: its prompts have no worked examples."""
         export = ["export", "sft.jsonl", "--to", "trl", "--output", "trl-sft.jsonl"]
         command([*arms.TOOL, *export], folder, dict(os.environ), "rows.txt")
-        rows = len(arms.lines_of(folder / "trl-sft.jsonl"))
-        return {"rollouts": len(rewards), "accepted": accepted, "rows": rows}
 
     def grpo(self, folder: Path) -> Facts:
         """Train by GRPO; the curves have the means of both rewards, whichever it is that counts."""
