@@ -48,7 +48,7 @@ DIRECTIVES = {
         ("ledger-never-run", "ledger-summary", "bench-table", "similarity-table", "filter-rows", "framework-table"),
         NO_BLOCKS,
     ),
-    **dict.fromkeys(("recipe-table", "recipe-differences", "recipe-curve"), NO_BLOCKS),
+    **dict.fromkeys(("recipe-table", "recipe-overview", "recipe-differences", "recipe-curve"), NO_BLOCKS),
 }
 
 ALIASES = {

@@ -63,6 +63,7 @@ _TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "format-table": formats.as_markdown,
     "framework-table": frameworks.as_markdown,
     "recipe-table": measured.in_twin(measured.table_lines),
+    "recipe-overview": measured.in_twin(measured.overview_lines),
     "recipe-differences": measured.in_twin(measured.difference_lines),
     "recipe-curve": measured.in_twin(measured.curve_lines),
     "pipeline": pipeline.as_markdown,

@@ -1,5 +1,6 @@
 """``{recipe-table} code``, ``{recipe-differences} code``, ``{recipe-curve} code grpo reward``: what a recipe measured.
 
+``{recipe-overview} math code`` has a row for each recipe that was measured.
 ``{recipe-curve} reasoning dense score, exact`` draws several figures, each as the mean of all seeds.
 
 It is drawn from the files that ``nox -s recipes`` writes into ``docs/_data/recipes``; one that somebody changed
@@ -127,6 +128,35 @@ def difference_lines(recipe: str) -> Iterator[str]:
         yield f"| {title} | {PARTS[row['part']]} | {row['kind']} | " + " | ".join(cells) + " |"
 
 
+def overview_lines(recipes: str) -> Iterator[str]:
+    """A row for each recipe that was measured, as Markdown: what it started from, came to and cost.
+
+    Raises:
+        results.ChangedByHand: a file is not what a run wrote.
+    """
+    measured = {name: found for name in recipes.split() if (found := results.seeds(name, folder()))}
+    if not measured:
+        yield "No run of a recipe is committed yet, so there is no measured row."
+        return
+    yield "| recipe | seeds | before | after SFT | after GRPO | GRPO minus SFT continued | minutes | peak memory |"
+    yield "| --- " * 8 + "|"
+    for name, found in measured.items():
+        rows = [
+            row
+            for row in results.read(folder() / f"{name}.json")["together"]
+            if (row["part"], row["kind"]) == ("same", "greedy")
+        ]
+        means = {row["arm"]: percent(row) for row in rows if "than" not in row}
+        gains = [percent(row, "+") for row in rows if (row["arm"], row.get("than")) == ("grpo", "continued")]
+        costs = [cost_of(found, arm) for arm in ("sft", "grpo")]
+        minutes = sum(int(cost[1] or 0) for cost in costs)
+        peak = max((cost[2] for cost in costs), key=lambda cost: float(cost.split()[0]) if cost else 0)
+        arms = [means.get(arm, "") for arm in ("base", "sft", "grpo")]
+        seeds = ", ".join(f"{result['seed']}" for result in found)
+        cells = [name.capitalize(), seeds, arms[0] or "random weights", *arms[1:], *(gains or [""]), f"{minutes}", peak]
+        yield "| " + " | ".join(cells) + " |"
+
+
 def is_like(row: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two rows compare the same."""
     return all(row.get(name) == other.get(name) for name in ("arm", "than", "part", "kind"))
@@ -204,14 +234,15 @@ def in_twin(lines: Callable[[str], Iterator[str]]) -> Callable[[str], Iterator[s
 
 
 class Lines(SphinxDirective):
-    """A table of a recipe, which is the argument."""
+    """A table of a recipe, or of several, which are the argument."""
 
     required_arguments = 1
     has_content = False
     write: Callable[[str], Iterator[str]]
 
     def run(self) -> list[nodes.Node]:
-        note_all(self)
+        for recipe in self.arguments[0].split():
+            note_all(self, recipe)
         try:
             return self.parse_text_to_nodes("\n".join(type(self).write(self.arguments[0])))
         except results.ChangedByHand as changed:
@@ -222,6 +253,13 @@ class RecipeTable(Lines):
     """What each arm came to, and what it cost."""
 
     write = staticmethod(table_lines)
+
+
+class RecipeOverview(Lines):
+    """What each of some recipes came to."""
+
+    final_argument_whitespace = True
+    write = staticmethod(overview_lines)
 
 
 class RecipeDifferences(Lines):
@@ -238,8 +276,8 @@ class RecipeCurve(SphinxDirective):
     has_content = False
 
     def run(self) -> list[nodes.Node]:
-        note_all(self)
         recipe, stage, *figure = self.arguments[0].split()
+        note_all(self, recipe)
         try:
             curves = curves_of(recipe, stage, " ".join(figure))
         except results.ChangedByHand as changed:
@@ -250,9 +288,8 @@ class RecipeCurve(SphinxDirective):
         return [nodes.figure("", nodes.raw("", drawing(curves, " ".join(figure)), format="html"), words)]
 
 
-def note_all(directive: SphinxDirective) -> None:
+def note_all(directive: SphinxDirective, recipe: str) -> None:
     """Have the page built again where a result changes, or what decides whether it is stale."""
-    recipe = directive.arguments[0].split()[0]
     locks = [results.ROOT / "locks" / f"{name}.txt" for name in ("tests", "trl")]
     for path in [*folder().glob("*.json"), *results.deciding(recipe), *locks]:
         directive.env.note_dependency(str(path))
@@ -260,6 +297,7 @@ def note_all(directive: SphinxDirective) -> None:
 
 def setup(app: Sphinx) -> dict[str, object]:
     app.add_directive("recipe-table", RecipeTable)
+    app.add_directive("recipe-overview", RecipeOverview)
     app.add_directive("recipe-differences", RecipeDifferences)
     app.add_directive("recipe-curve", RecipeCurve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -85,3 +85,15 @@ def test_partial_credit_has_a_column_where_it_was_measured(folder: Path) -> None
     assert "the training templates: score" in head
     assert grpo.count("| 50.0 [50.0, 50.0] |") == 2
     assert continued.endswith("|  |")
+
+
+def test_the_overview_has_a_row_for_each_recipe_that_was_measured(folder: Path, build: Build) -> None:
+    keep(folder)
+    site = build({"one": page("```{recipe-overview} math code\n```\n")})
+    assert site.warnings == ""
+    html, twin = site.read("one.html"), site.read("one.md")
+    assert "<td><p>Code</p></td>\n<td><p>0, 1</p></td>\n<td><p>random weights</p></td>" in html
+    assert "9.0 GB" in html
+    assert "Math" not in twin
+    (row,) = [line for line in twin.splitlines() if line.startswith("| Code")]
+    assert row.count("|") == 9
