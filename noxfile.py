@@ -222,6 +222,22 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ALL_CORES), env=JUDGING)
 
 
+@nox.session(python=PYTHON)
+def changed(session: nox.Session) -> None:
+    """Judge first what a change touches: the pages and tests that differ from `changed -- main`, and what uses them."""
+    commit = session.posargs[0] if session.posargs else os.environ.get("CHANGED_SINCE")
+    if not commit:
+        session.log("No commit is named, here or in CHANGED_SINCE: everything is judged in its own order.")
+        return
+    install_nemo_gym(session)
+    os.environ[FOLDER_VARIABLE] = str(Path(session.virtualenv.location).resolve().parent)
+    paths = (session.run("python", "-m", "checks.changed", commit, silent=True, env=KEEP_BYTECODE) or "").split()
+    if not paths:
+        session.log(f"No page and no test differs from {commit}.")
+        return
+    session.run("pytest", *ALL_CORES, *paths, env=JUDGING)
+
+
 @nox.session(venv_backend="none", default=False)
 def pythons(session: nox.Session) -> None:
     """See that every Python is there that the sessions need; uv fetches what is missing."""
@@ -355,20 +371,32 @@ def reference(session: nox.Session) -> None:
 def releases(session: nox.Session) -> None:
     """Write which published release of NeMo Gym has which names, from the wheels on the package index."""
     install_nemo_gym(session)
-    pip = Path(session.create_tmp(), "pip")  # only to list and download: it belongs to no lock
-    session.run_install("uv", "venv", "--quiet", "--seed", "--allow-existing", str(pip))
-    session.run("python", "-m", "pinned.releases", "--pip", str(pip / "bin" / "python"), env=KEEP_BYTECODE)
+    session.run("python", "-m", "pinned.releases", "--pip", pip_of(session), env=KEEP_BYTECODE)
+
+
+def pip_of(session: nox.Session) -> str:
+    """A Python with pip, which only lists and downloads releases, and so belongs to no lock."""
+    folder = Path(session.create_tmp(), "pip")
+    session.run_install("uv", "venv", "--quiet", "--seed", "--allow-existing", str(folder))
+    return str(folder / "bin" / "python")
 
 
 @nox.session(python=PYTHON)
 def drift(session: nox.Session) -> None:
-    """Run the site against another NeMo Gym, and report what differs: `drift -- 0.4.0`. It changes nothing."""
-    if len(session.posargs) != 1:
-        session.error("expected the version of a published nemo-gym: nox -s drift -- 0.4.0")
-    version = session.posargs[0]
+    """Run the site against the newest NeMo Gym, or `drift -- 0.4.0`, and report what differs. It changes nothing."""
+    if len(session.posargs) > 1:
+        session.error("expected nothing, or the version of one published nemo-gym: nox -s drift -- 0.4.0")
+    install_nemo_gym(session)
+    if session.posargs:
+        version = session.posargs[0]
+    else:
+        ask = ("python", "-m", "pinned.releases", "--newer", "--pip", pip_of(session))
+        version = (session.run(*ask, silent=True, env=KEEP_BYTECODE) or "").strip()
+        if not version:
+            session.log("The pinned NeMo Gym is the newest that the package index has: nothing can differ.")
+            return
     folder = Path("build", "drift", version)
     shutil.rmtree(folder, ignore_errors=True)
-    install_nemo_gym(session)
     session.run("python", "-m", "pinned.drift", "ask", str(folder / "pin"), env=KEEP_BYTECODE)
     # From here on the environment is not what the lock says: the next run installs the lock again.
     Path(session.virtualenv.location, STAMP).unlink()
@@ -401,7 +429,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "--config-file", str(TOOL / "mypy.ini"), str(TOOL / "src"), "recipes")
     session.run("codespell")
     session.run("rumdl", "check", *fix, ".")
-    session.run("shellcheck", ".ci/run")
+    session.run("shellcheck", ".ci/run", ".github/tell")
     for schema, files in WORKFLOWS.items():
         session.run("check-jsonschema", "--builtin-schema", schema, *files)
     session.run("zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github")

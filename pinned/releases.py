@@ -1,9 +1,11 @@
 """Write which published release of NeMo Gym has which names, from the wheels on the package index.
 
     python -m pinned.releases [--wheels FOLDER]
+    python -m pinned.releases --newer
 
 Wheels that FOLDER lacks are downloaded there, with pip; by default ``build/wheels``. Nothing of them is imported or
 installed: their sources are read. ``docs/_data/releases.json`` holds the names; the wheels are not kept with the site.
+``--newer`` prints the newest release where that is newer than the pinned one, and writes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pinned.names import COMPONENTS
+from pinned.symbols import pinned_version
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASES = ROOT / "docs" / "_data" / "releases.json"
@@ -40,6 +43,11 @@ def published(python: str) -> list[str]:
 
 def _order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+def newer_than(version: str, releases: list[str]) -> str:
+    """The newest of some releases, oldest first, or nothing where a version is as new."""
+    return releases[-1] if _order(releases[-1]) > _order(version) else ""
 
 
 def download(python: str, version: str, folder: Path) -> None:
@@ -139,7 +147,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pinned.releases", description=__doc__.splitlines()[0])
     parser.add_argument("--wheels", type=Path, default=ROOT / "build" / "wheels", help="where the wheels are kept")
     parser.add_argument("--pip", default=sys.executable, help="a Python that has pip")
+    parser.add_argument("--newer", action="store_true", help="print the newest release, unless it is the pinned one")
     options = parser.parse_args(arguments)
+    if options.newer:
+        print(newer_than(pinned_version(), published(options.pip)))
+        return 0
     options.wheels.mkdir(parents=True, exist_ok=True)
     wheels = {}
     for version in published(options.pip):

@@ -27,6 +27,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--arm", action="append", help="repeatable; unset, all")
     parser.add_argument("--steps", type=int, help="of GRPO, and so many of SFT in proportion; the result is not kept")
     parser.add_argument("--trial", action="store_true", help="few tasks and steps, to see that it runs; not kept")
+    parser.add_argument("--if-stale", action="store_true", help="do nothing where the committed result is still fresh")
     parser.add_argument("--build", type=Path, default=BUILD, help="where the stages are (default: build/recipes)")
     parser.add_argument("--model", type=Path, help="a model's folder in place of the packaged one; not kept")
     options = parser.parse_args(arguments)
@@ -54,6 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
     kind = RECIPES[options.recipe]
     kept = settings == kind.settings and options.model is None
     key = results.key_of(options.recipe)
+    committed = results.path_of(options.recipe, options.seed)
+    if options.if_stale and committed.is_file() and not results.stale(results.read(committed)):
+        print(f"{committed.name}: measured with what the project is now")
+        return 0
     folder = options.build.resolve() / options.recipe / ("full" if kept else "trial")
     stages, known = STAGES.get(options.recipe, (arms.Recipe, arms.ARMS))
     recipe = stages(kind, folder, key, options.seed, settings, options.model and options.model.resolve())

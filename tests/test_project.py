@@ -69,7 +69,7 @@ def lock_entries(name: str) -> dict[str, str]:
 
 
 def test_readme_table_is_the_list_of_sessions(noxfile: ModuleType) -> None:
-    table = re.findall(r"^\| `nox -s ([a-z-]+)(?: -- VERSION)?` \|", README, re.MULTILINE)
+    table = re.findall(r"^\| `nox -s ([a-z-]+)(?: -- (?:VERSION|main))?` \|", README, re.MULTILINE)
     # The sessions of the environments are behind `environments`, so that a new one needs no row.
     assert sorted(table) == sorted(set(nox.registry.get()) - {each.name for each in noxfile.OTHERS})
 
@@ -119,7 +119,9 @@ def run_ci(folder: Path, readme: str) -> subprocess.CompletedProcess[str]:
 def test_ci_runs_the_readme(tmp_path: Path) -> None:
     result = run_ci(tmp_path, README)
     assert "pip install nox[uv]\n" in result.stdout
-    assert "nox -s pythons lint tool environments tests verbatim docs links browser assistants\n" in result.stdout
+    assert (
+        "nox -s pythons lint tool environments changed tests verbatim docs links browser assistants\n" in result.stdout
+    )
     assert "all environments: 1\n" in result.stdout, "a missing one must fail"
 
 

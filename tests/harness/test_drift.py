@@ -10,6 +10,7 @@ import pytest
 from pinned import drift_probes
 from pinned.drift import Install, Report, Uses, because
 from pinned.reference_pages import GENERATED
+from pinned.releases import newer_than
 
 FLAG = {"names": ["--concurrency"], "value": "N", "choices": [], "default": "", "required": False, "sets": ["n=VALUE"]}
 FOUND = {
@@ -130,3 +131,8 @@ def test_the_probes_answer_for_the_pin() -> None:
     assert "must be >= 1" in answers["no_repeats"]
     assert answers["unknown_key"].startswith("no")
     assert answers["prepared_rows"].startswith("a row that names none: adds `task_source`")
+
+
+@pytest.mark.parametrize(("pinned", "newer"), [("0.7.0", "0.10.1"), ("0.10.1", ""), ("1.0", "")])
+def test_only_a_newer_release_is_compared(pinned: str, newer: str) -> None:
+    assert newer_than(pinned, ["0.2.0", "0.7.0", "0.10.1"]) == newer
