@@ -178,9 +178,10 @@ def docs_live(session: nox.Session) -> None:
 
 @nox.session
 def links(session: nox.Session) -> None:
-    """Follow every link and anchor of the built site; `links -- --external` asks other sites instead."""
+    """Follow every link of the built site and validate its notebooks; `links -- --external` asks other sites instead."""
     html = require_site(session)
     install(session, "links")
+    session.run("python", "-m", "checks.notebooks", str(html))
     session.run("python", "-m", "checks.links", str(html), *session.posargs)
 
 

@@ -25,7 +25,7 @@ PARTS = {
     "docs": ("docs/conf.py", "docs/_ext", "checks/site.py"),
     "tests": ("conftest.py", "harness", "pinned", "benchmarks", "recipes", "tests", "docs/_ext", "checks/*.py"),
     "verbatim": ("harness/verbatim.py",),
-    "links": ("checks/links.py",),
+    "links": ("checks/links.py", "checks/notebooks.py"),
     "browser": ("checks/browser",),
     "consumers": ("harness/consumers/worker.py", "harness/consumers/strict.py", "harness/consumers/__init__.py"),
 }

@@ -281,3 +281,32 @@ def test_what_it_says_fits_a_terminal(here: Path) -> None:
     assert "  the chosen side is longer in 40, the median ratio is 2.00" in report.lines
     assert "  80 characters in the middle, 80 at the most" in report.lines
     assert max(map(len, report.lines)) <= 80
+
+
+NOTHING = {
+    "sft": ([rollout(1, reward=0.25), rollout(2, reward=0.5)], "no attempt has a reward of 1, the best has 0.5: see --min-reward"),
+    "preference": ([rollout(1), rollout(2)], "no task has two different attempts whose rewards differ by 0.5: see --margin"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+def test_a_file_without_a_row_says_why_and_is_no_success(here: Path, kind: str) -> None:
+    rows, why = NOTHING[kind]
+    target = Path(f"{kind}.jsonl")
+    report = prepare([write(here / "r.jsonl", rows)], **{kind: target})
+    assert (report.status, read(target)) == (1, [])
+    assert report.lines[-1].strip() == why
+    assert report.figures["rejected"] == 0
+
+
+def test_tasks_that_teach_nothing_are_no_success_either(here: Path) -> None:
+    rows = [rollout(number, question=f"q{number}") for number in (0, 1)]
+    tasks = write(here / "t.jsonl", [{"responses_create_params": row["responses_create_params"]} for row in rows])
+    report = prepare([write(here / "r.jsonl", rows)], rl=Path("rl.jsonl"), tasks=tasks)
+    assert (report.status, read("rl.jsonl")) == (1, [])
+    assert "no task has two attempts whose rewards differ by 0.5: see --margin" in report.lines[-1]
+
+
+def test_one_of_two_files_without_a_row_is_no_success(here: Path) -> None:
+    report = prepare([write(here / "r.jsonl", [rollout(1)])], sft=Path("s.jsonl"), preference=Path("p.jsonl"))
+    assert (report.status, len(read("s.jsonl")), read("p.jsonl")) == (1, 1, [])

@@ -16,7 +16,7 @@ from gym_rollouts.errors import Fault
 from gym_rollouts.facts import PARTS, Bits, Numbers
 from gym_rollouts.files import check_input
 from gym_rollouts.messages import Template
-from gym_rollouts.report import Report
+from gym_rollouts.report import FINE, NOTHING_USABLE, Report
 from gym_rollouts.selection import choose_pairs, choose_sft, useful_tasks
 from gym_rollouts.survey import Table
 from gym_rollouts.taskfile import choose_tasks, read_tasks
@@ -136,6 +136,9 @@ def prepare(
             figures[kind] = {"rows": len(rows), "tasks": from_tasks, "without": without[:MOST_NAMED]} | extra
             said.append(f"{target}: {len(rows):,} rows from {from_tasks:,} of {figures['tasks']:,} tasks")
             said += say_lengths(extra)
+            if not len(rows) and status == FINE:
+                status = NOTHING_USABLE
+                said.append(f"  {why_none(kind, state, counted, min_reward, margin)}")
             if 0 < len(without) < figures["tasks"]:
                 said.append(f"  none from {say_tasks(without)}")
         if rl_place and tasks:
@@ -150,7 +153,21 @@ def prepare(
             said.append(f"{rl}: {len(lines):,} rows; of {tasks} {len(wrong):,} rejected, {unattempted:,} not attempted")
             if unattempted and unattempted + len(wrong) == len(file.rows):
                 said.append(f"  no rollout is of a task of {tasks}: give the very file that was collected from")
+            elif not len(lines) and status == FINE:
+                said.append(f"  no task has two attempts whose rewards differ by {margin:g}: see --margin")
+            if not len(lines):
+                status = NOTHING_USABLE
     return Report(figures, said, status)
+
+
+def why_none(kind: Kind, state: State, counted: Bits, min_reward: float, margin: float) -> str:
+    """Why no row came out although lines are left, and which option decides it."""
+    if kind == "preference":
+        return f"no task has two different attempts whose rewards differ by {margin:g}: see --margin"
+    best = state.column("reward")[counted].max(initial=-np.inf)
+    if best < min_reward:
+        return f"no attempt has a reward of {min_reward:g}, the best has {best:g}: see --min-reward"
+    return f"no attempt with a reward of {min_reward:g} can be an example: the rejects say why"
 
 
 def _check(
