@@ -178,7 +178,7 @@ def docs_live(session: nox.Session) -> None:
 
 @nox.session
 def links(session: nox.Session) -> None:
-    """Follow every link of the built site and validate its notebooks; `links -- --external` asks other sites instead."""
+    """Follow the links of the built site and validate its notebooks; `links -- --external` asks other sites."""
     html = require_site(session)
     install(session, "links")
     session.run("python", "-m", "checks.notebooks", str(html))

@@ -16,7 +16,7 @@ import yaml
 
 from harness.blocks import Block
 from harness.console import Command, commands_of
-from harness.consumers import CONSUMERS, PROGRAMS, program_of
+from harness.consumers import CONSUMERS, PARSERS, PROGRAMS, program_of
 from harness.excerpts import excerpt, never_run
 from harness.expected import could_still_match, difference, matches, normalize, says_nothing, too_broad, updated
 from harness.installs import check_install, is_install, requirements_of
@@ -221,7 +221,7 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
             installs += 1
             continue
         wanted = block.option("fails") if command is commands[-1] else None
-        if wanted is None and (program := program_of(command.text)):
+        if wanted is None and (program := program_of(command.text)) in PROGRAMS:
             _refuse_arguments(session, command, program)
         try:
             _run_command(session, block, command, int(wanted) if wanted else 0)
@@ -248,8 +248,8 @@ def _only_parsed(session: PageSession, block: Block, commands: list[Command]) ->
 
 def _program(name: str | None) -> str:
     """The name of a program whose command lines can be judged."""
-    if name not in PROGRAMS:
-        raise Failure(f"no program {name!r} whose command lines are parsed: {nearest(name or '', PROGRAMS)}")
+    if name not in PARSERS:
+        raise Failure(f"no program {name!r} whose command lines are parsed: {nearest(name or '', PARSERS)}")
     return name
 
 
@@ -257,7 +257,7 @@ def _refuse_arguments(session: PageSession, command: Command, program: str) -> N
     """Fail on what the program's own parser refuses of a command line, or would take for something else."""
     if session.host.genuine:
         return
-    for at, message in session.host.ask(PROGRAMS[program], command.text, session.directory):
+    for at, message in session.host.ask(PARSERS[program], command.text, session.directory):
         raise Failure(message, command.line + at - 1)
 
 

@@ -97,6 +97,13 @@ PROGRAMS: dict[str, Consumer] = {
     "NeMo RL": Consumer("harness.consumers.nemo_rl:command_line"),
     "nemo": Consumer("harness.consumers.nemo_customizer:command_line", (), "nemo-customizer"),
 }
+#: Programs that judge their command lines themselves as they run: asked only where the block says `:consumer: PROGRAM`.
+JUDGING_THEMSELVES: dict[str, Consumer] = {
+    "gym": Consumer("harness.consumers.commands_shown:gym"),
+    "gym-rollouts": Consumer("harness.consumers.commands_shown:gym_rollouts"),
+}
+#: All whose command lines can be judged without a run.
+PARSERS = PROGRAMS | JUDGING_THEMSELVES
 #: Programs that others start: what follows these words is theirs.
 _STARTED = {
     "openrlhf": re.compile(r"\s(?:-m|--module)\s+openrlhf\.cli\."),
@@ -106,12 +113,12 @@ _STARTED = {
 
 
 def program_of(command: str) -> str | None:
-    """The program of `PROGRAMS` that a command of a shell starts, after variables that are set for it."""
+    """The program of `PARSERS` that a command of a shell starts, after variables that are set for it."""
     for program, started in _STARTED.items():
         if started.search(command):
             return program
     words = [word for word in command.split() if not re.fullmatch(r"\w+=\S*", word)]
-    return words[0] if words and words[0] in PROGRAMS else None
+    return words[0] if words and words[0] in PARSERS else None
 
 
 def problems(name: str, text: str) -> list[tuple[int, str]]:

@@ -46,7 +46,7 @@ def _check(argv: list[str]) -> int:
     """Print what is wrong with a command line; the exit status that it deserves."""
     sys.argv = argv[:1]  # what is imported may parse the arguments of the process
     try:
-        problems = _problems(argv)
+        problems = problems_of(argv)
     except SystemExit as refused:  # argparse has said what is wrong
         return int(refused.code or 0)
     for problem in problems:
@@ -66,7 +66,12 @@ def note_refusal(argv: list[str], problems: list[str]) -> None:
             notes.write(row + "\n")
 
 
-def _problems(argv: list[str]) -> list[str]:
+def problems_of(argv: list[str]) -> list[str]:
+    """What NeMo Gym would ignore of the command line ``argv``, as sentences.
+
+    Raises:
+        SystemExit: NeMo Gym's own parser refuses it, and has printed why.
+    """
     command, args, tokens = _parse(argv)
     if command is None:
         return []
@@ -82,6 +87,34 @@ def _problems(argv: list[str]) -> list[str]:
     found = [f"{path.name}:{p.line}: {p.message}" for path, text in own.items() for p in check(text)]
     overrides = _overrides(tokens)
     return found + [f"on the command line: {p.message}" for p in (check(overrides) if overrides else [])]
+
+
+def refusals_of(argv: list[str]) -> list[str]:
+    """All that is wrong with a command line that nobody runs: what NeMo Gym would refuse, and what it would ignore.
+
+    Raises:
+        SystemExit: NeMo Gym's own parser refuses it, and has printed why.
+    """
+    from nemo_gym.cli.main import COMMANDS, build_parser
+
+    from harness.consumers.gym import gym_config
+    from harness.nearest import nearest
+
+    if {"-h", "--help"} & set(argv):  # the parser would print it, and end this process
+        return []
+    args, tokens = build_parser().parse_known_args(argv[1:])
+    if unknown := [token.partition("=")[0] for token in tokens if token.startswith("-")]:
+        flags = [flag for action in args._parser._actions for flag in action.option_strings]
+        return [f"no flag {flag!r}: {nearest(flag, flags)}" for flag in unknown]
+    command, args, tokens = _parse(argv)
+    if command is None:
+        return []
+    try:
+        translated = [token for flag in COMMANDS[command].flags for token in flag.translate_to_hydra(args)]
+    except ValueError as error:  # such as a resources server that there is none of
+        return [str(error)]
+    values = _overrides([token for token in translated if not token.lstrip("+").startswith("config_paths=")])
+    return problems_of(argv) or [problem.message for problem in (gym_config(values, command) if values else [])]
 
 
 def _parse(argv: list[str]) -> tuple[str | None, Any, list[str]]:
