@@ -69,6 +69,7 @@ extensions = [
     "search",
     "snippets",
     "source",
+    "terms",
     "tool_wheel",
 ]
 if site_url:
