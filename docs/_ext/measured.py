@@ -38,7 +38,7 @@ STAGES = {
     "dense": ("dense",),
 }
 PARTS = {"same": "the training templates", "new": "new templates"}
-COLUMNS = [(part, kind) for part in PARTS for kind in ("greedy", "sampled", "pass@4", "score")]
+KINDS = ("greedy", "sampled", "pass@4", "score")
 NONE = "No run of this recipe is committed yet, so there is no measured row."
 
 
@@ -85,14 +85,21 @@ def table_lines(recipe: str) -> Iterator[str]:
     said = {(row["arm"], row["part"], row["kind"]): row for row in rows if "than" not in row}
     yield caption(found)
     yield ""
-    columns = [column for column in COLUMNS if any((arm, *column) in said for arm in ARMS)]
-    heads = [f"{PARTS[part]}: {kind}" for part, kind in columns]
-    yield "| arm | steps | minutes | peak memory | " + " | ".join(heads) + " |"
-    yield "| --- " * (4 + len(heads)) + "|"
-    for arm, name in ARMS.items():
-        if any((arm, *column) in said for column in columns):
-            cells = [percent(said[arm, *column]) if (arm, *column) in said else "" for column in columns]
-            yield f"| {name} | " + " | ".join([*cost_of(found, arm), *cells]) + " |"
+    parts = [part for part in PARTS if any(has == part for _, has, _ in said)]
+    for part in parts:
+        if len(parts) > 1:
+            yield f"On tasks of {PARTS[part]}:"
+            yield ""
+        costs = part == parts[0]  # said once
+        kinds = [kind for kind in KINDS if any((arm, part, kind) in said for arm in ARMS)]
+        heads = ["arm", *(["steps", "minutes", "peak memory"] if costs else []), *kinds]
+        yield "| " + " | ".join(heads) + " |"
+        yield "| --- " * len(heads) + "|"
+        for arm, name in ARMS.items():
+            if any((arm, part, kind) in said for kind in kinds):
+                cells = [percent(said[arm, part, kind]) if (arm, part, kind) in said else "" for kind in kinds]
+                yield f"| {name} | " + " | ".join([*(cost_of(found, arm) if costs else ()), *cells]) + " |"
+        yield ""
 
 
 def cost_of(found: list[results.Result], arm: str) -> tuple[str, str, str]:
@@ -117,15 +124,16 @@ def difference_lines(recipe: str) -> Iterator[str]:
         return
     summary = results.read(folder() / f"{recipe}.json")
     columns = {"all seeds": summary["together"]} | {f"seed {seed}": rows for seed, rows in summary["each"].items()}
-    yield "| difference in points | tasks | answers | " + " | ".join(columns) + " |"
-    yield "| --- " * (3 + len(columns)) + "|"
-    for row in summary["together"]:
-        if "than" not in row:
-            continue
+    compared = [row for row in summary["together"] if "than" in row]
+    several = len({row["part"] for row in compared}) > 1
+    heads = ["difference in points", *(["tasks"] if several else []), "answers", *columns]
+    yield "| " + " | ".join(heads) + " |"
+    yield "| --- " * len(heads) + "|"
+    for row in compared:
         same = [[each for each in rows if is_like(each, row)] for rows in columns.values()]
         cells = [percent(each[0], "+") if each else "" for each in same]
         title = f"{ARMS[row['arm']]}, minus {ARMS[row['than']]}"
-        yield f"| {title} | {PARTS[row['part']]} | {row['kind']} | " + " | ".join(cells) + " |"
+        yield "| " + " | ".join([title, *([PARTS[row["part"]]] if several else []), row["kind"], *cells]) + " |"
 
 
 def overview_lines(recipes: str) -> Iterator[str]:

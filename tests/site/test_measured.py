@@ -81,10 +81,30 @@ def test_partial_credit_has_a_column_where_it_was_measured(folder: Path) -> None
     assert not any("score" in line for line in measured.table_lines("code"))
     halves = {"greedy": [[0.5]] * 40, "sampled": [[0.5] * 4] * 40}
     keep(folder, scores={"grpo": halves})
-    head, _, continued, grpo = list(measured.table_lines("code"))[2:6]
-    assert "the training templates: score" in head
-    assert grpo.count("| 50.0 [50.0, 50.0] |") == 2
-    assert continued.endswith("|  |")
+    lines = list(measured.table_lines("code"))
+    heads, continued, grpo = (
+        [line for line in lines if line.startswith(f"| {name}")] for name in ("arm", "SFT cont", "GRPO")
+    )
+    assert len(heads) == len(grpo) == 2, "a table for each kind of held-out tasks"
+    assert all(head.endswith("| pass@4 | score |") for head in heads)
+    assert all(line.endswith("| 50.0 [50.0, 50.0] |") for line in grpo)
+    assert all(line.endswith("|  |") for line in continued)
+
+
+def test_a_recipe_with_one_kind_of_tasks_has_one_table_and_no_column_for_it(folder: Path) -> None:
+    keep(folder)
+    assert "On tasks of new templates:" in list(measured.table_lines("code"))
+    assert "| tasks |" in next(measured.difference_lines("code"))
+    for seed in (0, 1):
+        one = planted(seed)
+        results.write(
+            results.path_of("code", seed, folder), one | {"tasks": [[name, "same"] for name, _ in one["tasks"]]}
+        )
+    summary.write("code", folder)
+    said = list(measured.table_lines("code"))
+    assert sum(line.startswith("| arm | steps | minutes | peak memory | greedy |") for line in said) == 1
+    assert not any(line.startswith("On tasks") for line in said)
+    assert "| tasks |" not in next(measured.difference_lines("code"))
 
 
 def test_the_overview_has_a_row_for_each_recipe_that_was_measured(folder: Path, build: Build) -> None:
