@@ -223,20 +223,20 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ALL_CORES), env=JUDGING)
 
 
-@nox.session(python=PYTHON)
+@nox.session(venv_backend="none", default=False)
 def changed(session: nox.Session) -> None:
     """Judge first what a change touches: the pages and tests that differ from `changed -- main`, and what uses them."""
     commit = session.posargs[0] if session.posargs else os.environ.get("CHANGED_SINCE")
     if not commit:
         session.log("No commit is named, here or in CHANGED_SINCE: everything is judged in its own order.")
         return
-    install_nemo_gym(session)
-    os.environ[FOLDER_VARIABLE] = str(Path(session.virtualenv.location).resolve().parent)
-    paths = (session.run("python", "-m", "checks.changed", commit, silent=True, env=KEEP_BYTECODE) or "").split()
+    paths = (session.run(sys.executable, "-m", "checks.changed", commit, silent=True, external=True) or "").split()
     if not paths:
         session.log(f"No page and no test differs from {commit}.")
         return
-    session.run("pytest", *ALL_CORES, *paths, env=JUDGING)
+    # In a nox of its own: the environment is that of `tests`, which goes on with the rest.
+    tests = (sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-s", "tests", "--", *ALL_CORES, *paths)
+    session.run(*tests, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
