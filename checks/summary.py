@@ -20,7 +20,7 @@ LISTED = 10
 
 _SESSION = re.compile(r"^nox > \* (?P<name>[\w.-]+): (?P<came>\w+)(?:, took (?P<time>.+))?$", re.MULTILINE)
 #: pytest's list of what failed, at the end of a session.
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (?P<test>\S+)(?: - (?P<why>.*))?$", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (?P<test>.+?)(?: - (?P<why>.*))?$", re.MULTILINE)
 
 
 def sessions(log: str) -> Iterator[str]:
@@ -49,7 +49,7 @@ def pages(ledger: dict[str, Any]) -> Iterator[str]:
     """How many snippets of how many pages were judged, what fell short, and which pages took longest."""
     judged = {name: page for name, page in ledger["pages"].items() if not page.get("missing")}
     kinds = Counter(block["verdict"] for page in judged.values() for block in page["blocks"])
-    verdicts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    verdicts = ", ".join(f"{count} {kind} ({count / kinds.total():.1%})" for kind, count in kinds.most_common())
     yield f"### {len(judged)} pages, {kinds.total()} snippets: {verdicts}"
     yield ""
     for name, page in ledger["pages"].items():

@@ -95,6 +95,7 @@ LEDGER = {
 LOG = """\
 FAILED docs/guide/one.md::line:20,column:1 - expected `2`
 FAILED docs/guide/one.md::line:20,column:1 - expected `2`
+ERROR tests/pages/test_chain.py::test_files[sft.jsonl-SFT row]
 nox > * lint: success, took 14 seconds
 nox > * tool-3.11: skipped
 nox > * tests: failed, took 31 minutes
@@ -108,9 +109,10 @@ def test_the_summary_says_what_ran_how_long_and_what_fell_short(tmp_path: Path) 
     for line in (
         "| tests | failed | 31 minutes |",
         "| tool-3.11 | skipped |  |",
-        "### What failed: 1",
+        "### What failed: 2",
+        "- `tests/pages/test_chain.py::test_files[sft.jsonl-SFT row]`",
         "- `docs/guide/one.md::line:20,column:1`: `expected '2'`",
-        "### 1 pages, 2 snippets: 1 executed, 1 failed",
+        "### 1 pages, 2 snippets: 1 executed (50.0%), 1 failed (50.0%)",
         "- **guide/one**, line 20: expected 2, found 3",
         "- **guide/two** was not judged: the environment verl was not installed",
         "- Lines of Python on the pages: 9, of which 1 never ran",
