@@ -126,7 +126,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("command", "said"), COMMANDS, ids=[command for command, _ in COMMANDS])
 @pytest.mark.usefixtures("folder")
 def test_what_a_command_would_ignore_is_named(command: str, said: str) -> None:
-    found = command_line._problems(["gym", *command.split()])
+    found = command_line.problems_of(["gym", *command.split()])
     assert len(found) == 1
     assert said in found[0]
 
@@ -134,12 +134,12 @@ def test_what_a_command_would_ignore_is_named(command: str, said: str) -> None:
 @pytest.mark.parametrize("command", ACCEPTED)
 @pytest.mark.usefixtures("folder")
 def test_what_a_command_reads_passes(command: str) -> None:
-    assert command_line._problems(["gym", *command.replace("'", "").split()]) == []
+    assert command_line.problems_of(["gym", *command.replace("'", "").split()]) == []
 
 
 @pytest.mark.usefixtures("folder")
 def test_the_old_names_of_commands_are_looked_at_too() -> None:
-    (found,) = command_line._problems(["ng_collect_rollouts", "+num_repeat=4"])
+    (found,) = command_line.problems_of(["ng_collect_rollouts", "+num_repeat=4"])
     assert "unknown key 'num_repeat' for `gym eval run`" in found
 
 
