@@ -77,10 +77,10 @@ def test_every_job_ends_and_leaves_no_credentials() -> None:
 def test_what_runs_by_the_clock_tells_in_an_issue_what_it_found() -> None:
     by_clock = {name for name in TEXTS if "schedule" in workflow(name)[ON]}
     assert by_clock == {"verbatim", "external-links", "drift", "recipes"}
+    kept = {step["with"].get("name") for _, job in jobs() for step in steps(job, "actions/upload-artifact")}
     for name in by_clock:
         callers = [job for job in workflow(name)["jobs"].values() if "uses" in job]
         assert callers, name
-        kept = {step["with"].get("name") for _, job in jobs() for step in steps(job, "actions/upload-artifact")}
         for job in callers:
             assert job["with"]["report"] in kept | {"log"}
             assert job["needs"] in workflow(name)["jobs"]

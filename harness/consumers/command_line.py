@@ -72,11 +72,16 @@ def problems_of(argv: list[str]) -> list[str]:
     Raises:
         SystemExit: NeMo Gym's own parser refuses it, and has printed why.
     """
-    command, args, tokens = _parse(argv)
+    return _ignored(*_parse(argv))
+
+
+def _ignored(command: str | None, args: Any, tokens: list[str]) -> list[str]:
+    """What NeMo Gym would ignore of a command line that `_parse` has read."""
     if command is None:
         return []
     from harness.consumers.gym import gym_config
 
+    tokens = [token for token in tokens if not token.startswith("-")]
     files = _config_files(args, tokens)
     texts = {path: path.read_text(encoding="utf-8") for path in files}
     own = {path: text for path, text in texts.items() if not _ships_with_the_install(path)}
@@ -95,18 +100,15 @@ def refusals_of(argv: list[str]) -> list[str]:
     Raises:
         SystemExit: NeMo Gym's own parser refuses it, and has printed why.
     """
-    from nemo_gym.cli.main import COMMANDS, build_parser
+    from nemo_gym.cli.main import COMMANDS
 
     from harness.consumers.gym import gym_config
     from harness.nearest import nearest
 
-    if {"-h", "--help"} & set(argv):  # the parser would print it, and end this process
-        return []
-    args, tokens = build_parser().parse_known_args(argv[1:])
+    command, args, tokens = _parse(argv)
     if unknown := [token.partition("=")[0] for token in tokens if token.startswith("-")]:
         flags = [flag for action in args._parser._actions for flag in action.option_strings]
         return [f"no flag {flag!r}: {nearest(flag, flags)}" for flag in unknown]
-    command, args, tokens = _parse(argv)
     if command is None:
         return []
     try:
@@ -114,11 +116,12 @@ def refusals_of(argv: list[str]) -> list[str]:
     except ValueError as error:  # such as a resources server that there is none of
         return [str(error)]
     values = _overrides([token for token in translated if not token.lstrip("+").startswith("config_paths=")])
-    return problems_of(argv) or [problem.message for problem in (gym_config(values, command) if values else [])]
+    refused = gym_config(values, command) if values else []
+    return _ignored(command, args, tokens) or [problem.message for problem in refused]
 
 
 def _parse(argv: list[str]) -> tuple[str | None, Any, list[str]]:
-    """The command's name, its parsed flags, and the ``key=value`` tokens beside them."""
+    """The command's name, its parsed flags, and all else: ``key=value`` tokens, and flags that it does not know."""
     from nemo_gym.cli.legacy import LEGACY
     from nemo_gym.cli.main import COMMANDS, build_parser
 
@@ -130,7 +133,7 @@ def _parse(argv: list[str]) -> tuple[str | None, Any, list[str]]:
     args, tokens = build_parser().parse_known_args(words)
     chosen = getattr(args, "_command", None)
     name = next((name for name, command in COMMANDS.items() if command is chosen), None)
-    return name, args, [token for token in tokens if not token.startswith("-")]
+    return name, args, tokens
 
 
 def _config_files(args: Any, tokens: list[str]) -> list[Path]:
