@@ -97,7 +97,7 @@ def test_tasks_that_are_always_or_never_solved_teach_nothing(
 ) -> None:
     folder = tmp_path / "stage"
     folder.mkdir()
-    with pytest.raises(arms.StageFailed, match="each task is always or never solved"):
+    with pytest.raises(arms.StageFailed, match="no task has two attempts whose rewards differ"):
         recipe({0: 4}).profile(folder)
 
 
