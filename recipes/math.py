@@ -12,7 +12,7 @@ from pathlib import Path
 
 from recipes import arms, live
 from recipes.arms import TOOL, Kind, Settings, lines_of
-from recipes.stages import Facts, StageFailed, command
+from recipes.stages import Facts, command
 
 ENVIRONMENT = live.Environment(
     server="math_with_judge",
