@@ -164,7 +164,7 @@ LOOKS = {
     + "\n```output\nset()\n```\n",
     "a shell": console(f"$ env | grep -cxE '{SEEN}' || echo none", "0", "none"),
     "a terminal": console(
-        f"$ env | grep -cxE '{SEEN}'; echo looked; sleep 60",
+        f"$ env | grep -cxE '{SEEN}'; echo looked; sleep 10",
         "0",
         "looked",
         options=":terminal: Terminal 2\n",

@@ -1,4 +1,7 @@
-"""Follow the training pages in order in one folder, as a reader does, and see what lies there at the end."""
+"""Follow the training pages in order in one folder, as a reader does, and see what lies there at the end.
+
+Reference pages are looked up, not followed: each is judged by itself, from the folder of the page that it starts from.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,8 @@ PAGES = [
     "training/rollout-collection/index",
     "training/rollout-collection/optimize-for-training",
     "training/rollout-collection/sampling-strategies",
-    "training/rollout-collection/collection-patterns",
     "training/verification/index",
     "training/verification/reward-shaping",
-    "training/verification/verification-patterns",
     "training/verification/multi-objective-scoring",
     "training/data-quality/index",
     "training/data-quality/quality-metrics",
@@ -33,7 +34,6 @@ PAGES = [
     "training/datasets/index",
     "training/datasets/prepare-for-training",
     "training/datasets/validate-format",
-    "training/datasets/format-specification",
 ]
 
 #: What a trainer is handed at the end, and the class that says what a row of it is.

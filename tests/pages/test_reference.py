@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.consumers import COMMAND_CONFIGS
-from pinned import reference, reference_classes, reference_extract, reference_pages
+from pinned import names, reference, reference_classes, reference_extract, reference_pages
 from pinned.reference_pages import GENERATED, WHOLE, ReferenceError
 
 SERVERS = {"mcqa": {}, "wordle": {}}
@@ -293,10 +293,23 @@ def test_the_table_of_commands_needs_no_nemo_gym() -> None:
     assert int(said.stdout) > 30
 
 
-def test_the_dump_is_plain(data: dict[str, Any], tmp_path: Path) -> None:
+@pytest.fixture
+def extracted(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The same, given to whoever asks for it again, since it takes a minute."""
+    monkeypatch.setattr(reference_extract, "everything", lambda: data)
+    return data
+
+
+def test_the_names_that_prose_is_looked_up_in_are_those_of_the_install(
+    extracted: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert names.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_the_dump_is_plain(extracted: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     assert reference.main(["--dump", str(path)]) == 0
-    assert json.loads(path.read_text(encoding="utf-8")) == data
+    assert json.loads(path.read_text(encoding="utf-8")) == extracted
 
 
 # -- How it is written --------------------------------------------------------------------------------------------
