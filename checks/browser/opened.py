@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 AXE = Axe().axe_script
 CONTRAST = "color-contrast"
+STRUCTURE = "all but contrast"
 TALLEST = 16_000  # what Chromium draws in one picture
 
 #: The page is complete, in these colors, with every diagram drawn in them; what answers a new size has run.
@@ -79,6 +80,41 @@ DOES_NOT_FIT = """(desktop) => {
 }"""
 
 
+#: What axe looks at for contrast: of the elements with text that have the same colors, backgrounds, size and weight, the
+#: first one. Most of a page's elements are words of code in a dozen colors, and to judge each of them takes axe most of
+#: its time.
+LOOKS = """() => {
+  const styles = new Map();
+  const style = (element) => styles.get(element) ?? styles.set(element, getComputedStyle(element)).get(element);
+  const behind = new Map();
+  const ground = (element) => {
+    if (!element) return "";
+    if (!behind.has(element)) {
+      const { backgroundColor: color, backgroundImage: image, opacity } = style(element);
+      const own = color === "rgba(0, 0, 0, 0)" && image === "none" && opacity === "1" ? "" : [color, image, opacity];
+      behind.set(element, `${ground(element.parentElement)};${own}`.replace(/;+/g, ";"));
+    }
+    return behind.get(element);
+  };
+  const found = new Map();
+  for (const element of document.body.querySelectorAll("*")) {
+    const says = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!(says || element.matches("input, select, textarea")) || !element.checkVisibility()) continue;
+    const { color, fontSize, fontWeight, textShadow, position } = style(element);
+    const look = [color, fontSize, fontWeight, textShadow, position, ground(element)].join("|");
+    if (!found.has(look)) found.set(look, element);
+  }
+  return [...found.values()];
+}"""
+
+
+#: What axe is asked, and of which part of the page.
+ASKED = {
+    STRUCTURE: ({"rules": {CONTRAST: {"enabled": False}}}, "() => [document]"),
+    CONTRAST: ({"runOnly": [CONTRAST]}, LOOKS),
+}
+
+
 @dataclass(frozen=True)
 class Visit:
     """One way of looking at a page: the window, the colors, and the axe rules that it can break.
@@ -91,15 +127,15 @@ class Visit:
     width: int
     height: int
     colors: str
-    axe: dict[str, Any] | None
+    axe: tuple[str, ...]
 
 
 #: In an order in which each differs from the one before it in one thing. The phone is first: what scrolls there gets
 #: its tab stop when the page is loaded.
-PHONE = Visit("phone-light", 390, 844, "light", axe={"rules": {CONTRAST: {"enabled": False}}})
-PHONE_DARK = Visit("phone-dark", 390, 844, "dark", axe=None)
-DESKTOP_DARK = Visit("desktop-dark", 1280, 900, "dark", axe={"runOnly": [CONTRAST]})
-DESKTOP = Visit("desktop-light", 1280, 900, "light", axe={})
+PHONE = Visit("phone-light", 390, 844, "light", axe=(STRUCTURE,))
+PHONE_DARK = Visit("phone-dark", 390, 844, "dark", axe=())
+DESKTOP_DARK = Visit("desktop-dark", 1280, 900, "dark", axe=(CONTRAST,))
+DESKTOP = Visit("desktop-light", 1280, 900, "light", axe=(STRUCTURE, CONTRAST))
 VISITS = (PHONE, PHONE_DARK, DESKTOP_DARK, DESKTOP)
 
 
@@ -193,16 +229,18 @@ class Opened:
         self.page.evaluate(UNFOLD)
         yield from (f"wider than {self.visit.width} pixels: {element}" for element in self.page.evaluate(TOO_WIDE))
         yield from self.page.evaluate(DOES_NOT_FIT, self.visit.width >= DESKTOP.width)
-        if self.visit.axe is not None:
-            yield from self.violations(self.visit.axe)
+        for asked in self.visit.axe:
+            yield from self.violations(asked)
 
-    def violations(self, options: dict[str, Any]) -> Iterator[str]:
-        """What axe finds on the whole page: rule, impact, element, and where the rule is explained."""
+    def violations(self, asked: str) -> Iterator[str]:
+        """What axe finds on the page: rule, impact, element, and where the rule is explained."""
         if not self.page.evaluate("() => Boolean(window.axe)"):
             self.page.evaluate(AXE)
+        options, elements = ASKED[asked]
         # Without preload axe fetches no style sheets by itself, where it gets the paths of imported ones wrong.
-        asked = {"resultTypes": ["violations"], "preload": False, **options}
-        for rule in self.page.evaluate("async (asked) => (await axe.run(asked)).violations", asked):
+        options = {"resultTypes": ["violations"], "preload": False, **options}
+        run = f"async (options) => (await axe.run({{ include: ({elements})() }}, options)).violations"
+        for rule in self.page.evaluate(run, options):
             for node in rule["nodes"]:
                 target = " ".join(str(part) for part in node["target"])
                 where = f"{target}: {node['html'][:160]}"

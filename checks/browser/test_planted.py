@@ -25,6 +25,10 @@ SOUND = (
     '<p>Words.</p><details><summary>More</summary><p>Words.</p></details><div style="overflow-x: auto" tabindex="0">'
     '<p style="width: 2000px">A wide table scrolls by itself.</p></div>'
 )
+#: Readable in bold letters, not in thinner ones.
+GREY = "<p style='color: #888; font-size: 19px; font-weight: {}'>Words.</p>"
+#: Readable on white, not on black, whose ground shines through its own.
+SHADED = "<p style='color: #333; background: #0003'>Words.</p>"
 
 
 @pytest.fixture
@@ -77,6 +81,18 @@ def test_a_sound_page_passes(browser: Browser, folder: tuple[Path, str], visit: 
         ("<details><summary>More</summary><input></details>", DESKTOP, "label (critical)"),
         ("<p style='color: #eee; background: #fff'>Words.</p>", DESKTOP, "color-contrast (serious)"),
         ("<p class='dim'>Words.</p>", DESKTOP_DARK, "color-contrast (serious)"),
+        # Words whose own colors pass elsewhere on the page: on another ground, on one that shines through, made pale
+        # by what is around them.
+        ("<p>Words.</p><div style='background: #222'><p>Words.</p></div>", DESKTOP, "color-contrast (serious)"),
+        (
+            f"{SHADED}<div style='background: #000'>{SHADED}</div>",
+            DESKTOP,
+            "color-contrast (serious)",
+        ),
+        ("<p>Words.</p><div style='opacity: 0.3'><p>Words.</p></div>", DESKTOP, "color-contrast (serious)"),
+        ("<p>Words.</p><p>Words <b style='font-weight: 400; color: #999'>more</b>.</p>", DESKTOP, "color-contrast"),
+        (f"{GREY.format(700)}{GREY.format(400)}", DESKTOP, "color-contrast"),
+        ("<input aria-label='a' value='b' style='color: #ddd; background: #fff'>", DESKTOP, "color-contrast"),
         ("<table><tr><th></th><th>a</th></tr><tr><td>b</td><td>c</td></tr></table>", PHONE, "empty-table-header"),
     ],
 )

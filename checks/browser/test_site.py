@@ -68,16 +68,22 @@ def fail_for(path: str, faults: list[str]) -> None:
         pytest.fail("\n".join([f"docs/{name_of(path)}.md:", *faults]), pytrace=False)
 
 
+def does(opened: Opened, path: str) -> Iterator[str]:
+    """What does not work of what many pages have: copy buttons, and the rating where the site has one."""
+    yield from works.copies(opened, COPIES.get(name_of(path), []))
+    if path in RATED:
+        yield from works.rating(opened)
+
+
 @pytest.mark.parametrize("path", PAGES.full)
 def test_page(path: str, open_page: Open, report) -> None:
-    """A page in each way of looking at it; then the keyboard and its copy buttons, by desktop."""
+    """A page in each way of looking at it; then what it does, by desktop."""
     opened = open_page(path, VISITS[0])
     faults = list(opened.too_heavy())
     for visit in VISITS:
         opened.look(visit)
         faults += report(opened, path, opened.faults())
-    faults += works.copies(opened, COPIES.get(name_of(path), []))
-    faults += works.keyboard(opened)
+    faults += [*does(opened, path), *works.keyboard(opened)]
     fail_for(path, faults)
 
 
@@ -86,7 +92,7 @@ def test_page_like_others(path: str, open_page: Open, report) -> None:
     """A page from a template of which another page is looked at in every way."""
     opened = open_page(path, DESKTOP)
     faults = [*opened.too_heavy(), *report(opened, path, opened.faults())]
-    fail_for(path, faults + list(works.copies(opened, COPIES.get(name_of(path), []))))
+    fail_for(path, [*faults, *does(opened, path)])
 
 
 @pytest.mark.parametrize("path", TABBED)
@@ -101,10 +107,8 @@ def test_filter(path: str, open_page: Open) -> None:
 
 
 @pytest.mark.skipif(not RATED, reason="the site was built without REPOSITORY_URL, so no page has a rating")
-def test_rating(open_page: Open) -> None:
+def test_every_page_has_a_rating() -> None:
     assert set(RATED) >= {path for path in PAGES.full if (DOCS / path).with_suffix(".md").is_file()} - {"404.html"}
-    for path in RATED:
-        fail_for(path, list(works.rating(open_page(path, DESKTOP))))
 
 
 def test_the_menu_of_a_phone_opens_by_keyboard(open_page: Open) -> None:
