@@ -12,6 +12,9 @@ from gym_rollouts.schema import servers
 
 Row = dict[str, Any]
 
+#: What is said of columns that a resources server does not know, before its name.
+UNKNOWN = "not in the schema of"
+
 
 def installed() -> str | None:
     """The version of the NeMo Gym that stands beside; None where there is none."""
@@ -100,5 +103,5 @@ def _says(kind: str, row: Row, server: str | None, own: frozenset[str]) -> str |
         )
         task = schema.validate_python(columns)
         if unknown := getattr(task, "__pydantic_extra__", None):
-            return f"{', '.join(sorted(unknown))}: not in the schema of {server}"
+            return f"{', '.join(sorted(unknown))}: {UNKNOWN} {server}"
     return None

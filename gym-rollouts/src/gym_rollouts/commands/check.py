@@ -218,6 +218,8 @@ def check(
     said = [f"{reject.file}:{reject.line}: {reject.reason}" for reject in found[:show]]
     if len(found) > show:
         said.append(f"... and {len(found) - show:,} more" + ("" if rejects else ": name --rejects to have all"))
+    if any(gym.UNKNOWN in reject.reason for reject in found):
+        said.append("a column of your own, which the server need not know, is allowed with --own NAME")
     said += [f"{name}: {told} rows" for name, told in kinds.items()]
     against = f"NeMo Gym {version}" if version else f"the schemas of NeMo Gym {__version__.partition('.post')[0]}"
     said.append(f"{lines:,} lines, {rows:,} sound, {len(found):,} faulty, by {against}")
