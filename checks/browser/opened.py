@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Error, Page
@@ -80,9 +80,9 @@ DOES_NOT_FIT = """(desktop) => {
 }"""
 
 
-#: What axe looks at for contrast: of the elements with text that have the same colors, backgrounds, size and weight, the
-#: first one. Most of a page's elements are words of code in a dozen colors, and to judge each of them takes axe most of
-#: its time.
+#: What axe looks at for contrast: of the elements with text that have the same colors, backgrounds, size and weight,
+#: the first one. Most of a page's elements are words of code in a dozen colors, and to judge each of them takes axe
+#: most of its time.
 LOOKS = """() => {
   const styles = new Map();
   const style = (element) => styles.get(element) ?? styles.set(element, getComputedStyle(element)).get(element);
