@@ -26,7 +26,7 @@ SOUND = (
     '<p style="width: 2000px">A wide table scrolls by itself.</p></div>'
 )
 #: Readable in bold letters, not in thinner ones.
-GREY = "<p style='color: #888; font-size: 19px; font-weight: {}'>Words.</p>"
+GRAY = "<p style='color: #888; font-size: 19px; font-weight: {}'>Words.</p>"
 #: Readable on white, not on black, whose ground shines through its own.
 SHADED = "<p style='color: #333; background: #0003'>Words.</p>"
 
@@ -91,7 +91,7 @@ def test_a_sound_page_passes(browser: Browser, folder: tuple[Path, str], visit: 
         ),
         ("<p>Words.</p><div style='opacity: 0.3'><p>Words.</p></div>", DESKTOP, "color-contrast (serious)"),
         ("<p>Words.</p><p>Words <b style='font-weight: 400; color: #999'>more</b>.</p>", DESKTOP, "color-contrast"),
-        (f"{GREY.format(700)}{GREY.format(400)}", DESKTOP, "color-contrast"),
+        (f"{GRAY.format(700)}{GRAY.format(400)}", DESKTOP, "color-contrast"),
         ("<input aria-label='a' value='b' style='color: #ddd; background: #fff'>", DESKTOP, "color-contrast"),
         ("<table><tr><th></th><th>a</th></tr><tr><td>b</td><td>c</td></tr></table>", PHONE, "empty-table-header"),
     ],
