@@ -48,7 +48,7 @@ DIRECTIVES = {
         ("ledger-never-run", "ledger-summary", "bench-table", "similarity-table", "filter-rows", "framework-table"),
         NO_BLOCKS,
     ),
-    **dict.fromkeys(("recipe-table", "recipe-overview", "recipe-differences", "recipe-curve"), NO_BLOCKS),
+    **{f"recipe-{name}": NO_BLOCKS for name in ("table", "overview", "differences", "unsolved", "curve")},
 }
 
 ALIASES = {

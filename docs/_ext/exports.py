@@ -65,6 +65,7 @@ _TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "recipe-table": measured.in_twin(measured.table_lines),
     "recipe-overview": measured.in_twin(measured.overview_lines),
     "recipe-differences": measured.in_twin(measured.difference_lines),
+    "recipe-unsolved": measured.in_twin(measured.unsolved_lines),
     "recipe-curve": measured.in_twin(measured.curve_lines),
     "pipeline": pipeline.as_markdown,
 }

@@ -1,5 +1,6 @@
 """``{recipe-table} code``, ``{recipe-differences} code``, ``{recipe-curve} code grpo reward``: what a recipe measured.
 
+``{recipe-unsolved} code`` names the kinds of tasks of which an arm solves none.
 ``{recipe-overview} math code`` has a row for each recipe that was measured.
 ``{recipe-curve} reasoning dense score, exact`` draws several figures, each as the mean of all seeds.
 
@@ -28,6 +29,8 @@ ARMS = {
     "grpo": "GRPO",
     "dense": "GRPO on partial credit",
 }
+#: The same where two of them stand in a cell.
+SHORT = ARMS | {"sft": "SFT", "continued": "SFT continued", "second": "second round"}
 #: Of each arm the stages that train it, after those of the arm that it starts from.
 STAGES = {
     "base": (),
@@ -39,7 +42,12 @@ STAGES = {
 }
 PARTS = {"same": "the training templates", "new": "new templates"}
 KINDS = ("greedy", "sampled", "pass@4", "score")
+#: The comparison that tells what the rewards of GRPO add to more training.
+MAIN = ("grpo", "continued")
 NONE = "No run of this recipe is committed yet, so there is no measured row."
+
+#: Of a comparison the arm, the one that it is held against, the part of the tasks, and the kind of answers.
+Key = tuple[str, str, str, str]
 
 
 def folder() -> Path:
@@ -56,12 +64,12 @@ def percent(row: dict[str, Any], sign: str = "") -> str:
 def caption(found: list[results.Result]) -> str:
     """What was measured, with what, where and when; and whether it is stale."""
     newest = max(found, key=lambda result: result["date"])
-    seeds = ", ".join(str(result["seed"]) for result in found)
+    seeds = f"seed{'s' if len(found) > 1 else ''} " + ", ".join(str(result["seed"]) for result in found)
     counts = {name: sum(part == name for _, part in newest["tasks"]) for name in PARTS}
     held_out = " and ".join(f"{count} held-out tasks of {PARTS[name]}" for name, count in counts.items() if count)
     key = newest["key"]
     said = (
-        f"**Measured here**, seeds {seeds}, {newest['date']}, {newest['machine']}: {held_out}; torch {key['torch']}, "
+        f"**Measured here**, {seeds}, {newest['date']}, {newest['machine']}: {held_out}; torch {key['torch']}, "
         f"transformers {key['transformers']}, TRL {key['trl']}, NeMo Gym {key['nemo-gym']}. Percent, with the 95% "
         "interval over tasks."
     )
@@ -114,7 +122,7 @@ def cost_of(found: list[results.Result], arm: str) -> tuple[str, str, str]:
 
 
 def difference_lines(recipe: str) -> Iterator[str]:
-    """The comparisons, of all seeds together and of each by itself, as Markdown.
+    """The comparisons over all seeds, then GRPO against SFT at its cost seed by seed, as Markdown.
 
     Raises:
         results.ChangedByHand: a file is not what a run wrote.
@@ -123,17 +131,76 @@ def difference_lines(recipe: str) -> Iterator[str]:
         yield NONE
         return
     summary = results.read(folder() / f"{recipe}.json")
-    columns = {"all seeds": summary["together"]} | {f"seed {seed}": rows for seed, rows in summary["each"].items()}
-    compared = [row for row in summary["together"] if "than" in row]
-    several = len({row["part"] for row in compared}) > 1
-    heads = ["difference in points", *(["tasks"] if several else []), "answers", *columns]
-    yield "| " + " | ".join(heads) + " |"
-    yield "| --- " * len(heads) + "|"
-    for row in compared:
-        same = [[each for each in rows if is_like(each, row)] for rows in columns.values()]
-        cells = [percent(each[0], "+") if each else "" for each in same]
-        title = f"{ARMS[row['arm']]}, minus {ARMS[row['than']]}"
-        yield "| " + " | ".join([title, *([PARTS[row["part"]]] if several else []), row["kind"], *cells]) + " |"
+    compared = {row_key(row): row for row in summary["together"] if "than" in row}
+    parts = [part for part in PARTS if any(has == part for *_, has, _ in compared)]
+    kinds = [kind for kind in KINDS if any(has == kind for *_, has in compared)]
+
+    def table(title: str, rows: dict[str, tuple[dict[Key, dict[str, Any]], str, str]]) -> Iterator[str]:
+        heads = [title, *(["tasks"] if len(parts) > 1 else []), *kinds]
+        yield "| " + " | ".join(heads) + " |"
+        yield "| --- " * len(heads) + "|"
+        for part in parts:
+            for name, (values, arm, than) in rows.items():
+                cells = [difference(values.get((arm, than, part, kind))) for kind in kinds]
+                if any(cells):
+                    yield "| " + " | ".join([name, *([PARTS[part]] if len(parts) > 1 else []), *cells]) + " |"
+        yield ""
+
+    pairs = dict.fromkeys((arm, than) for arm, than, *_ in compared)
+    titles = {(arm, than): f"{SHORT[arm]} minus {SHORT[than]}" for arm, than in pairs}
+    yield from table("difference in points", {title: (compared, *pair) for pair, title in titles.items()})
+    if MAIN in pairs and len(summary["each"]) > 1:
+        each = {
+            f"seed {seed}": ({row_key(row): row for row in rows if "than" in row}, *MAIN)
+            for seed, rows in summary["each"].items()
+        }
+        yield f"{titles[MAIN]}, seed by seed:"
+        yield ""
+        yield from table("seed", each)
+    yield "**Bold**: the whole interval is on one side of 0. Elsewhere these tasks do not tell which arm is better."
+
+
+def row_key(row: dict[str, Any]) -> Key:
+    """What a row compares."""
+    return row["arm"], row["than"], row["part"], row["kind"]
+
+
+def difference(row: dict[str, Any] | None) -> str:
+    """A difference with its interval, in points; bold where 0 is not in it."""
+    if row is None:
+        return ""
+    said = percent(row, "+")
+    return f"**{said}**" if row["low"] is not None and (row["low"] > 0 or row["high"] < 0) else said
+
+
+def unsolved_lines(recipe: str) -> Iterator[str]:
+    """Of which kinds of tasks each arm solves none by its likeliest answers, as Markdown, a column for each part.
+
+    Raises:
+        results.ChangedByHand: a file is not what a run wrote.
+    """
+    found = results.seeds(recipe, folder())
+    if not found:
+        yield NONE
+        return
+    parts = [part for part in PARTS if any(has == part for _, has in found[0]["tasks"])]
+    yield "| arm | " + " | ".join(PARTS[part] for part in parts) + " |"
+    yield "| --- " * (len(parts) + 1) + "|"
+    for arm, name in SHORT.items():
+        if all(arm in result["arms"] for result in found):
+            cells = [unsolved(found, arm, part) for part in parts]
+            yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def unsolved(found: list[results.Result], arm: str, part: str) -> str:
+    """The kinds of tasks of a part of which an arm solves none on any seed."""
+    best: dict[str, float] = {}
+    for result in found:
+        for rewards, (kind, has) in zip(result["arms"][arm]["greedy"], result["tasks"], strict=True):
+            if has == part:
+                best[kind] = max(best.get(kind, 0), *rewards)
+    never = sorted(kind for kind, reward in best.items() if reward < 1)
+    return f"{len(never)} of {len(best)}" + (f": {', '.join(never)}" if never else "")
 
 
 def overview_lines(recipes: str) -> Iterator[str]:
@@ -163,11 +230,6 @@ def overview_lines(recipes: str) -> Iterator[str]:
         seeds = ", ".join(f"{result['seed']}" for result in found)
         cells = [name.capitalize(), seeds, arms[0] or "random weights", *arms[1:], *(gains or [""]), f"{minutes}", peak]
         yield "| " + " | ".join(cells) + " |"
-
-
-def is_like(row: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two rows compare the same."""
-    return all(row.get(name) == other.get(name) for name in ("arm", "than", "part", "kind"))
 
 
 # ------------------------------------------------------------------------------------------------- curves
@@ -276,6 +338,12 @@ class RecipeDifferences(Lines):
     write = staticmethod(difference_lines)
 
 
+class RecipeUnsolved(Lines):
+    """Of which kinds of tasks each arm solves none."""
+
+    write = staticmethod(unsolved_lines)
+
+
 class RecipeCurve(SphinxDirective):
     """A figure of each training step: the recipe, the stage, and the figure."""
 
@@ -307,5 +375,6 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.add_directive("recipe-table", RecipeTable)
     app.add_directive("recipe-overview", RecipeOverview)
     app.add_directive("recipe-differences", RecipeDifferences)
+    app.add_directive("recipe-unsolved", RecipeUnsolved)
     app.add_directive("recipe-curve", RecipeCurve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,7 +34,7 @@ def test_each_arm_that_was_measured_has_a_row(folder: Path, build: Build) -> Non
     html, twin = site.read("one.html"), site.read("one.md")
     assert "<td><p>GRPO</p></td>\n<td><p>3</p></td>\n<td><p>2</p></td>\n<td><p>9.0 GB</p></td>" in html
     assert "second round" not in html
-    assert "GRPO, minus SFT continued" in html
+    assert "GRPO minus SFT continued, seed by seed:" in twin
     assert "<polyline" in html
     assert "seeds 0, 1, 2026-11-27, 2 cores, Planted, 8 GB" in twin
     assert "reward of each step: seed 0 from 0.50 to 0.90" in twin
@@ -105,6 +105,43 @@ def test_a_recipe_with_one_kind_of_tasks_has_one_table_and_no_column_for_it(fold
     assert sum(line.startswith("| arm | steps | minutes | peak memory | greedy |") for line in said) == 1
     assert not any(line.startswith("On tasks") for line in said)
     assert "| tasks |" not in next(measured.difference_lines("code"))
+
+
+def test_a_difference_is_bold_where_its_interval_is_on_one_side_of_zero() -> None:
+    row = {"mean": 0.05, "low": 0.01, "high": 0.09}
+    assert measured.difference(row) == "**+5.0 [+1.0, +9.0]**"
+    assert measured.difference(row | {"low": -0.01}) == "+5.0 [-1.0, +9.0]"
+    assert measured.difference(row | {"low": 0.0}) == "+5.0 [+0.0, +9.0]"
+    assert measured.difference(row | {"mean": -0.05, "low": -0.09, "high": -0.01}) == "**-5.0 [-9.0, -1.0]**"
+    assert measured.difference(row | {"low": None, "high": None}) == "+5.0"
+    assert measured.difference(None) == ""
+
+
+def test_seeds_stand_side_by_side_where_there_are_several(folder: Path) -> None:
+    keep(folder)
+    said = list(measured.difference_lines("code"))
+    assert [line.split(" | ")[0] for line in said if line.startswith("| seed ")] == [
+        "| seed", *["| seed 0", "| seed 1"] * 2
+    ]
+    results.path_of("code", 1, folder).unlink()
+    summary.write("code", folder)
+    assert not any("seed" in line for line in measured.difference_lines("code"))
+    assert "**Measured here**, seed 0, " in next(measured.table_lines("code"))
+
+
+def test_kinds_of_tasks_that_an_arm_never_solves_are_named(folder: Path, build: Build) -> None:
+    for seed in (0, 1):
+        result = planted(seed)
+        result["tasks"][:15] = [["drop", "same"]] * 15
+        result["arms"]["continued"]["greedy"][:15] = [[0.0]] * 15
+        result["arms"]["grpo"]["greedy"][:15] = [[float(seed)]] * 15
+        results.write(results.path_of("code", seed, folder), result)
+    site = build({"one": page("```{recipe-unsolved} code\n```\n")})
+    assert site.warnings == ""
+    assert "<td><p>1 of 2: drop</p></td>\n<td><p>0 of 1</p></td>" in site.read("one.html")
+    said = site.read("one.md")
+    assert "| SFT continued | 1 of 2: drop | 0 of 1 |" in said
+    assert "| GRPO | 0 of 2 | 0 of 1 |" in said, "one seed solves it"
 
 
 def test_the_overview_has_a_row_for_each_recipe_that_was_measured(folder: Path, build: Build) -> None:
