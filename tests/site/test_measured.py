@@ -121,7 +121,8 @@ def test_seeds_stand_side_by_side_where_there_are_several(folder: Path) -> None:
     keep(folder)
     said = list(measured.difference_lines("code"))
     assert [line.split(" | ")[0] for line in said if line.startswith("| seed ")] == [
-        "| seed", *["| seed 0", "| seed 1"] * 2
+        "| seed",
+        *["| seed 0", "| seed 1"] * 2,
     ]
     results.path_of("code", 1, folder).unlink()
     summary.write("code", folder)
