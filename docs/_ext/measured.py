@@ -58,7 +58,8 @@ def folder() -> Path:
 def percent(row: dict[str, Any], sign: str = "") -> str:
     """A mean with its interval, in percent."""
     said = f"{100 * row['mean']:{sign}.1f}"
-    return said if row["low"] is None else f"{said} [{100 * row['low']:{sign}.1f}, {100 * row['high']:{sign}.1f}]"
+    # In a narrow column a line may end before an interval, not within it.
+    return said if row["low"] is None else f"{said} [{100 * row['low']:{sign}.1f},\u00a0{100 * row['high']:{sign}.1f}]"
 
 
 def caption(found: list[results.Result]) -> str:

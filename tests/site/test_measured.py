@@ -87,7 +87,7 @@ def test_partial_credit_has_a_column_where_it_was_measured(folder: Path) -> None
     )
     assert len(heads) == len(grpo) == 2, "a table for each kind of held-out tasks"
     assert all(head.endswith("| pass@4 | score |") for head in heads)
-    assert all(line.endswith("| 50.0 [50.0, 50.0] |") for line in grpo)
+    assert all(line.endswith("| 50.0 [50.0,\u00a050.0] |") for line in grpo)
     assert all(line.endswith("|  |") for line in continued)
 
 
@@ -109,10 +109,10 @@ def test_a_recipe_with_one_kind_of_tasks_has_one_table_and_no_column_for_it(fold
 
 def test_a_difference_is_bold_where_its_interval_is_on_one_side_of_zero() -> None:
     row = {"mean": 0.05, "low": 0.01, "high": 0.09}
-    assert measured.difference(row) == "**+5.0 [+1.0, +9.0]**"
-    assert measured.difference(row | {"low": -0.01}) == "+5.0 [-1.0, +9.0]"
-    assert measured.difference(row | {"low": 0.0}) == "+5.0 [+0.0, +9.0]"
-    assert measured.difference(row | {"mean": -0.05, "low": -0.09, "high": -0.01}) == "**-5.0 [-9.0, -1.0]**"
+    assert measured.difference(row) == "**+5.0 [+1.0,\u00a0+9.0]**"
+    assert measured.difference(row | {"low": -0.01}) == "+5.0 [-1.0,\u00a0+9.0]"
+    assert measured.difference(row | {"low": 0.0}) == "+5.0 [+0.0,\u00a0+9.0]"
+    assert measured.difference(row | {"mean": -0.05, "low": -0.09, "high": -0.01}) == "**-5.0 [-9.0,\u00a0-1.0]**"
     assert measured.difference(row | {"low": None, "high": None}) == "+5.0"
     assert measured.difference(None) == ""
 
