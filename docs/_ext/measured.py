@@ -55,11 +55,10 @@ def folder() -> Path:
     return results.RESULTS
 
 
-def percent(row: dict[str, Any], sign: str = "") -> str:
-    """A mean with its interval, in percent."""
+def percent(row: dict[str, Any], sign: str = "", gap: str = "\u00a0") -> str:
+    """A mean with its interval, in percent; a line ends within the interval only where the gap is a plain space."""
     said = f"{100 * row['mean']:{sign}.1f}"
-    # In a narrow column a line may end before an interval, not within it.
-    return said if row["low"] is None else f"{said} [{100 * row['low']:{sign}.1f},\u00a0{100 * row['high']:{sign}.1f}]"
+    return said if row["low"] is None else f"{said} [{100 * row['low']:{sign}.1f},{gap}{100 * row['high']:{sign}.1f}]"
 
 
 def caption(found: list[results.Result]) -> str:
@@ -222,8 +221,9 @@ def overview_lines(recipes: str) -> Iterator[str]:
             for row in results.read(folder() / f"{name}.json")["together"]
             if (row["part"], row["kind"]) == ("same", "greedy")
         ]
-        means = {row["arm"]: percent(row) for row in rows if "than" not in row}
-        gains = [percent(row, "+") for row in rows if (row["arm"], row.get("than")) == ("grpo", "continued")]
+        # Its columns are too many for intervals on one line.
+        means = {row["arm"]: percent(row, gap=" ") for row in rows if "than" not in row}
+        gains = [percent(row, "+", " ") for row in rows if (row["arm"], row.get("than")) == ("grpo", "continued")]
         costs = [cost_of(found, arm) for arm in ("sft", "grpo")]
         minutes = sum(int(cost[1] or 0) for cost in costs)
         peak = max((cost[2] for cost in costs), key=lambda cost: float(cost.split()[0]) if cost else 0)
