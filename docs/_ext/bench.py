@@ -7,7 +7,7 @@ the steps on similar questions agree with people, as the tool's tests found out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def as_markdown(name: str) -> Iterator[str]:
         yield ""
 
 
-def markdown_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table as lines of Markdown."""
     yield "| " + " | ".join(headings) + " |"
     yield "| --- " * len(headings) + "|"

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from bench import markdown_table
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -101,12 +102,12 @@ def table_lines(recipe: str) -> Iterator[str]:
         costs = part == parts[0]  # said once
         kinds = [kind for kind in KINDS if any((arm, part, kind) in said for arm in ARMS)]
         heads = ["arm", *(["steps", "minutes", "peak memory"] if costs else []), *kinds]
-        yield "| " + " | ".join(heads) + " |"
-        yield "| --- " * len(heads) + "|"
+        cells = []
         for arm, name in ARMS.items():
             if any((arm, part, kind) in said for kind in kinds):
-                cells = [percent(said[arm, part, kind]) if (arm, part, kind) in said else "" for kind in kinds]
-                yield f"| {name} | " + " | ".join([*(cost_of(found, arm) if costs else ()), *cells]) + " |"
+                shares = [percent(said[arm, part, kind]) if (arm, part, kind) in said else "" for kind in kinds]
+                cells.append([name, *(cost_of(found, arm) if costs else ()), *shares])
+        yield from markdown_table(heads, cells)
         yield ""
 
 
@@ -137,13 +138,13 @@ def difference_lines(recipe: str) -> Iterator[str]:
 
     def table(title: str, rows: dict[str, tuple[dict[Key, dict[str, Any]], str, str]]) -> Iterator[str]:
         heads = [title, *(["tasks"] if len(parts) > 1 else []), *kinds]
-        yield "| " + " | ".join(heads) + " |"
-        yield "| --- " * len(heads) + "|"
+        cells = []
         for part in parts:
             for name, (values, arm, than) in rows.items():
-                cells = [difference(values.get((arm, than, part, kind))) for kind in kinds]
-                if any(cells):
-                    yield "| " + " | ".join([name, *([PARTS[part]] if len(parts) > 1 else []), *cells]) + " |"
+                told = [difference(values.get((arm, than, part, kind))) for kind in kinds]
+                if any(told):
+                    cells.append([name, *([PARTS[part]] if len(parts) > 1 else []), *told])
+        yield from markdown_table(heads, cells)
         yield ""
 
     pairs = dict.fromkeys((arm, than) for arm, than, *_ in compared)
@@ -184,12 +185,9 @@ def unsolved_lines(recipe: str) -> Iterator[str]:
         yield NONE
         return
     parts = [part for part in PARTS if any(has == part for _, has in found[0]["tasks"])]
-    yield "| arm | " + " | ".join(PARTS[part] for part in parts) + " |"
-    yield "| --- " * (len(parts) + 1) + "|"
-    for arm, name in SHORT.items():
-        if all(arm in result["arms"] for result in found):
-            cells = [unsolved(found, arm, part) for part in parts]
-            yield f"| {name} | " + " | ".join(cells) + " |"
+    arms = {arm: name for arm, name in SHORT.items() if all(arm in result["arms"] for result in found)}
+    cells = [[name, *(unsolved(found, arm, part) for part in parts)] for arm, name in arms.items()]
+    yield from markdown_table(["arm", *(PARTS[part] for part in parts)], cells)
 
 
 def unsolved(found: list[results.Result], arm: str, part: str) -> str:
