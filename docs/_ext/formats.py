@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bench import markdown_table
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -99,12 +100,11 @@ def _inline(text: str) -> list[nodes.Node]:
 
 def as_markdown(kind: str) -> Iterator[str]:
     """The same table in the page's Markdown twin."""
-    yield "| " + " | ".join(HEADER) + " |"
-    yield "| --- " * len(HEADER) + "|"
+    rows = []
     for field in tables().get(kind, []):
         cells = (f"`{field['name']}`", type_and_need(field), field["by"], since(field), field["says"])
-        plain = (re.sub(r"\{([\w-]+)\}", lambda found: found[1].replace("-", " "), cell) for cell in cells)
-        yield "| " + " | ".join(plain) + " |"
+        rows.append([re.sub(r"\{([\w-]+)\}", lambda found: found[1].replace("-", " "), cell) for cell in cells])
+    yield from markdown_table(HEADER, rows)
 
 
 def setup(app: Sphinx) -> dict[str, object]:

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench import markdown_table
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -73,10 +74,8 @@ def as_markdown(argument: str) -> Iterator[str]:
     """The table as Markdown: a row for each framework."""
     fields = argument.split()
     data = read()
-    yield "| Framework | " + " | ".join(data["fields"].get(field, field) for field in fields) + " |"
-    yield "| --- " * (len(fields) + 1) + "|"
-    for framework in data["framework"]:
-        yield "| " + " | ".join([framework["name"], *cells(framework, fields)]) + " |"
+    headings = ["Framework", *(data["fields"].get(field, field) for field in fields)]
+    yield from markdown_table(headings, [[each["name"], *cells(each, fields)] for each in data["framework"]])
 
 
 class FrameworkTable(SphinxDirective):
