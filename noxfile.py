@@ -88,7 +88,7 @@ ALL_CORES = ("-n", "auto")
 JUDGES = ("--constraint", "locks/docs.txt")
 
 # What can be measured: the harness and the live NeMo Gym, and the pages' code on large files.
-BENCHES = {"harness": "benchmarks.harness", "data": "benchmarks.data", "quality": "benchmarks.quality"}
+BENCHES = {name: f"benchmarks.{name}" for name in ("harness", "data", "quality", "site")}
 
 # What writes the files that are generated from the pinned NeMo Gym: the index of its symbols first.
 GENERATORS = ("pinned.symbols", "pinned.formats", "pinned.reference", "pinned.names", "pinned.programs")
@@ -111,6 +111,7 @@ LOCKS = {
     "lint": "3.11",
     "links": "3.11",
     "browser": "3.11",
+    "theme": "3.11",
     "lock": "3.11",
 }
 # A lock that is held to the versions of another one: the site is judged with the Sphinx that builds it.
@@ -198,18 +199,14 @@ def browser(session: nox.Session) -> None:
 @nox.session(venv_backend="none", default=False)
 def assistants(session: nox.Session) -> None:
     """Score the built site for assistants that read it, with afdocs; needs Node.js and a site built for loopback."""
-    npm = shutil.which("npm")
-    if npm is None:
-        session.skip("afdocs needs Node.js, and there is no npm on PATH")
     address = os.environ.get("SITE_URL", "").strip()
     if not address.startswith("http://127.0.0.1:"):
         session.error(
             "the site is scored with an address of this machine: set SITE_URL=http://127.0.0.1:8090/ for docs too"
         )
     html = require_site(session)
-    with session.chdir("checks/assistants"):
-        if fault := failure_of([npm, "ci", "--no-audit", "--no-fund"]):
-            session.skip(f"afdocs could not be installed: {fault}")
+    if fault := npm_fault("checks/assistants"):
+        session.skip(f"afdocs could not be installed: {fault}")
     session.run(sys.executable, "-m", "checks.assistants", str(html), address, external=True)
 
 
@@ -339,8 +336,51 @@ def bench(session: nox.Session) -> None:
     name, *arguments = session.posargs or [None]
     if name not in (None, *BENCHES):
         session.error(f"there is no bench {name!r}: {', '.join(BENCHES)}")
-    for module in [BENCHES[name]] if name else BENCHES.values():
-        session.run("python", "-m", module, *arguments, env=KEEP_BYTECODE)
+    for each in [name] if name else BENCHES:
+        if each in PREPARED:
+            PREPARED[each](session)
+        session.run("python", "-m", BENCHES[each], *arguments, env=KEEP_BYTECODE)
+
+
+def prepare_site_bench(session: nox.Session) -> None:
+    """See that there is all that Lighthouse needs: two built sites, a browser, Node.js and its package."""
+    require_site(session)
+    require_browser(session)
+    if fault := npm_fault("checks/lighthouse"):
+        session.skip(f"Lighthouse could not be installed: {fault}")
+    session.run(sys.executable, "-m", "nox", "-f", str(ROOT / "noxfile.py"), "-s", "theme", external=True)
+
+
+#: What a bench needs before it runs.
+PREPARED = {"site": prepare_site_bench}
+
+
+@nox.session(default=False)
+def theme(session: nox.Session) -> None:
+    """Build the documentation of this site's theme, beside which `bench -- site` judges this site."""
+    install(session, "theme")
+    release = re.search(r"(?m)^pydata-sphinx-theme==\S+ (?:\\\n +--hash=\S+ ?)+", lock_path("theme").read_text("utf-8"))
+    output = Path("build", "theme")
+    done = output / "release.txt"
+    if done.is_file() and done.read_text(encoding="utf-8") == release[0]:
+        return
+    shutil.rmtree(output, ignore_errors=True)
+    # Only the source of the theme has its documentation.
+    asked = Path(session.create_tmp(), "release.txt")
+    asked.write_text(release[0], encoding="utf-8")
+    session.run(
+        "python", "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--require-hashes",
+        "--dest", str(output), "--requirement", str(asked),
+    )  # fmt: skip
+    (archive,) = output.glob("*.tar.gz")
+    shutil.unpack_archive(archive, output, filter="data")
+    (docs,) = output.glob("*/docs")
+    # One page is a notebook, which needs Pandoc.
+    session.run(
+        "sphinx-build", "-q", "-b", "html", "-j", "auto", "-D", "exclude_patterns=_build,examples/pydata.ipynb",
+        str(docs.resolve()), str((output / "html").resolve()), silent=True,
+    )  # fmt: skip
+    done.write_text(release[0], encoding="utf-8")
 
 
 @nox.session(python=PYTHON, default=False)
@@ -574,9 +614,15 @@ def require_browser(session: nox.Session) -> None:
         session.skip(f"no Chromium or Chrome was found, and it could not be installed: {fault}")
 
 
-def failure_of(command: list[str]) -> str:
+def npm_fault(folder: str) -> str:
+    """Install what a folder's lock of npm names; what went wrong, or nothing."""
+    npm = shutil.which("npm")
+    return failure_of([npm, "ci", "--no-audit", "--no-fund"], folder) if npm else "there is no npm on PATH"
+
+
+def failure_of(command: list[str], folder: str | None = None) -> str:
     """Run a program that fetches something; the end of what it said if it failed, or nothing."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return (done.stdout + done.stderr).strip()[-1500:] if done.returncode else ""
 
 
