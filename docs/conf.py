@@ -50,6 +50,7 @@ extensions = [
     "assistants",
     "bench",
     "chains",
+    "code_links",
     "copies",
     "diagrams",
     "excerpts",

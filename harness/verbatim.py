@@ -491,11 +491,16 @@ def table(records: Sequence[Followed]) -> str:
     return "\n".join("  ".join([*map(str.ljust, row[:4], widths), row[4]]) for row in rows)
 
 
+def runs(page: Page) -> bool:
+    """Whether a page has more than rows and settings: on each of these a reader would only install NeMo Gym again."""
+    return any(block.language in ("bash", "console", "python") for block in page.blocks)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Follow the pages; the exit status is 1 where one fails."""
     parser = argparse.ArgumentParser(prog="nox -s verbatim --", description=__doc__.splitlines()[0])
     parser.add_argument("pages", nargs="*", metavar="PAGE", help="such as get-started/index; default: a first start")
-    parser.add_argument("--all", action="store_true", help="every page that runs beside NeMo Gym, in order")
+    parser.add_argument("--all", action="store_true", help="every page that runs something beside NeMo Gym, in order")
     parser.add_argument("--inside", metavar="PAGE", help="start in the folder that PAGE left, with downloaded files")
     parser.add_argument("--again", action="store_true", help="also pages that passed just as they are")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", metavar="DIR", help="the site's source directory")
@@ -510,7 +515,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbatim = Verbatim(docs, build)
     names = [verbatim.page(name).name for name in options.pages]
     if options.all:
-        names = [name for name, page in verbatim.pages.items() if page.blocks and page.environment.name == DEFAULT]
+        names = [name for name, page in verbatim.pages.items() if page.environment.name == DEFAULT and runs(page)]
     steps = [Step(name, options.inside) for name in verbatim.order(names)] or FIRST_START
     records = []
     for step in steps:

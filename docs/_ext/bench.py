@@ -7,11 +7,12 @@ the steps on similar questions agree with people, as the tool's tests found out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from markdown_tables import markdown_table
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -76,13 +77,6 @@ def as_markdown(name: str) -> Iterator[str]:
         yield ""
         yield from markdown_table(HEADINGS, rows_of(result))
         yield ""
-
-
-def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table as lines of Markdown."""
-    yield "| " + " | ".join(headings) + " |"
-    yield "| --- " * len(headings) + "|"
-    yield from ("| " + " | ".join(cells) + " |" for cells in rows)
 
 
 def caption(result: dict[str, Any]) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bench import markdown_table
 from docutils import nodes
+from markdown_tables import markdown_table
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -211,8 +211,9 @@ def overview_lines(recipes: str) -> Iterator[str]:
     if not measured:
         yield "No run of a recipe is committed yet, so there is no measured row."
         return
-    yield "| recipe | seeds | before | after SFT | after GRPO | GRPO minus SFT continued | minutes | peak memory |"
-    yield "| --- " * 8 + "|"
+    heads = ["recipe", "seeds", "before", "after SFT", "after GRPO"]
+    heads += ["GRPO minus SFT continued", "minutes", "peak memory"]
+    cells = []
     for name, found in measured.items():
         rows = [
             row
@@ -227,8 +228,9 @@ def overview_lines(recipes: str) -> Iterator[str]:
         peak = max((cost[2] for cost in costs), key=lambda cost: float(cost.split()[0]) if cost else 0)
         arms = [means.get(arm, "") for arm in ("base", "sft", "grpo")]
         seeds = ", ".join(f"{result['seed']}" for result in found)
-        cells = [name.capitalize(), seeds, arms[0] or "random weights", *arms[1:], *(gains or [""]), f"{minutes}", peak]
-        yield "| " + " | ".join(cells) + " |"
+        told = [arms[0] or "random weights", *arms[1:], *(gains or [""])]
+        cells.append([name.capitalize(), seeds, *told, f"{minutes}", peak])
+    yield from markdown_table(heads, cells)
 
 
 # ------------------------------------------------------------------------------------------------- curves

@@ -54,6 +54,7 @@ class Snippet(CodeBlock):
             body = self.block_text.partition("\n")[2].rstrip("\n").rpartition("\n")[0]  # between its fences
             text = as_written(self.content, body)
             node.rawsource, node[:] = text, [nodes.Text(text)]
+            node["consumer"] = self.options.get("consumer", "")
         for option, what in NOTES.items():
             if reason := self.options.get(option):
                 note = nodes.paragraph(classes=["snippet-reason"])

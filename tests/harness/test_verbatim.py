@@ -244,6 +244,13 @@ def test_the_files_of_the_page_before_are_those_of_its_download(follow, tmp_path
     assert follow(second, "second", "--inside", "first", name="second").status == 0
 
 
+def test_all_leaves_out_pages_that_run_nothing(follow) -> None:
+    follow("# Rows\n\n```{code-block} json\n\n{}\n```\n", "get-started/index", name="rows")
+    walk = follow(console("$ true"), "--all")
+    assert walk.status == 0, walk.output
+    assert set(walk.records) == {"get-started/index", "page"}
+
+
 def test_an_unknown_page_is_named(follow) -> None:
     walk = follow(None, "get-started/idnex")
     assert walk.status == 1
