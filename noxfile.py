@@ -91,7 +91,9 @@ JUDGES = ("--constraint", "locks/docs.txt")
 BENCHES = {name: f"benchmarks.{name}" for name in ("harness", "data", "quality", "site")}
 
 # What writes the files that are generated from the pinned NeMo Gym: the index of its symbols first.
-GENERATORS = ("pinned.symbols", "pinned.formats", "pinned.reference", "pinned.names", "pinned.programs")
+GENERATORS = tuple(
+    f"pinned.{name}" for name in ("symbols", "formats", "reference", "tool_reference", "names", "programs")
+)
 # What asks every resources server that starts here; it takes minutes, so only where it is asked for.
 ASKING = "pinned.asking"
 

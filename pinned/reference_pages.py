@@ -129,7 +129,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]
     yield f"| {' | '.join(header)} |"
     yield f"| {' | '.join('---' for _ in header)} |"
     for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |".replace("|  |", "| |")
+        yield re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
 
 
 def named(name: str, *anchored: str) -> str:

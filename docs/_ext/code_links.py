@@ -1,4 +1,4 @@
-"""Names in snippets, linked to the reference: commands and flags of ``gym``, servers, and their settings in YAML.
+"""Names in snippets, linked to the reference: commands and their flags, servers, and settings in YAML.
 
 Only the HTML has the links. What is looked for is in `in_console` and `in_yaml`, each of which gives the place of a
 name by where it stands in the text of a snippet; a name that the reference lacks stays as it is, since other checks
@@ -67,9 +67,10 @@ class Link(NamedTuple):
 
 #: The keys below which a name is that of an agent, a model or a server, and what is below it its settings.
 KINDS = ("resources_servers", "responses_api_agents", "responses_api_models")
-#: The words of a command of ``gym``, a flag, a setting of a server that is set by its path, or the end of a command.
+#: The words of a command of ``gym`` or of this site's tool, a flag, a setting of a server that is set by its path, or
+#: the end of a command.
 _NAMED = re.compile(
-    r"(?<![\w./=-])(?P<command>gym(?: [a-z][a-z-]*)*)(?![\w./-])"
+    r"(?<![\w./=-])(?P<command>gym(?:-rollouts)?(?: [a-z][a-z-]*)*)(?![\w./-])"
     r"|(?<=\s)(?P<flag>--?[a-z][a-z-]*)(?:[= ](?P<value>\w+))?"
     rf"|(?:{'|'.join(KINDS)})\.(?P<server>\w+)\.(?P<setting>\w+)="
     r"|(?P<end>[|;&()`]|(?<!\\)\n)"

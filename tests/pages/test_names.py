@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pinned import programs
+from pinned import programs, tool_reference
 
 
 def test_the_programs_are_those_that_are_locked(capsys) -> None:
@@ -33,3 +33,26 @@ def test_the_words_of_a_program_are_its_names_and_keys(tmp_path) -> None:
         "logged",
         "rewards/margins",
     }
+
+
+def test_the_page_of_the_tool_is_what_its_sources_give(capsys) -> None:
+    assert tool_reference.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_a_page_of_the_tool_that_lacks_an_option_is_seen(monkeypatch, tmp_path, capsys) -> None:
+    page = tmp_path / "gym-rollouts.md"
+    page.write_text(tool_reference.page().replace("`--sft`", "`--stf`"), encoding="utf-8")
+    monkeypatch.setattr(tool_reference, "ROOT", tmp_path)
+    monkeypatch.setattr(tool_reference, "PAGE", page)
+    assert tool_reference.main(["--check"]) == 1
+    assert "gym-rollouts.md is not what the sources" in capsys.readouterr().err
+
+
+def test_an_option_has_its_value_default_and_off_switch() -> None:
+    lines = tool_reference.page().splitlines()
+    assert "| [`rollouts`]{#gym-rollouts-prepare-rollouts} | path, one or more | required |" in "\n".join(lines)
+    options = {line.split("`")[1]: line for line in lines if "{#gym-rollouts-check-" in line}
+    assert " | `auto`, `tasks`, `inputs`," in options["--kind"]
+    assert options["--no-nemo-gym"].startswith(
+        "| [`--no-nemo-gym`]{#gym-rollouts-check-no-nemo-gym}, `--nemo-gym` | none | |"
+    )

@@ -60,6 +60,8 @@ def test_commands_flags_servers_and_overrides(code_links: ModuleType, known) -> 
         ("gym eval run", "gym-eval-run"),
         ("--num-repeats", "gym-eval-run-num-repeats"),
         ("--input", "gym-eval-run-input"),
+        ("gym-rollouts metrics", "gym-rollouts-metrics"),
+        ("--json", "gym-rollouts-metrics-json"),
         ("gym env start", "gym-env-start"),
         ("--resources-server", "gym-env-start-resources-server"),
         ("mcqa", "server-mcqa"),
