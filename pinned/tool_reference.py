@@ -25,6 +25,8 @@ from pinned.reference_pages import anchor, code, codes, headed, named, opening, 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "cli" / "gym-rollouts.md"
 NAME = "gym-rollouts"
+#: A flag, with a value that has an equals sign.
+_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*(?: \w+=\w+)?")
 #: The most characters of a line of code on a page.
 WIDE = 88
 
@@ -73,10 +75,10 @@ def page() -> str:
 
 def command(name: str, made: Any) -> Iterator[str]:
     """The section of a command."""
-    told, _, examples = inspect.cleandoc(made.help).partition("Examples:")
+    text, _, examples = inspect.cleandoc(made.help).partition("Examples:")
     yield from headed(f"{NAME} {name}", anchor(NAME, name))
-    for paragraph in told.strip().split("\n\n"):
-        yield from [prose(" ".join(paragraph.split())), ""]
+    for paragraph in text.strip().split("\n\n"):
+        yield from [told(" ".join(paragraph.split())), ""]
     commands = [" ".join(each.split()) for each in re.split(r"\n\s*\n", examples) if each.strip()]
     if commands:
         yield from [f"```{{code-block}} console\n:consumer: {NAME}\n", *map(typed, commands), "```", ""]
@@ -84,6 +86,12 @@ def command(name: str, made: Any) -> Iterator[str]:
     rows = [row(name, each, hints.get(each.name, bool)) for each in made.params if each.name != "help"]
     yield from table(["Option", "Value", "Default", "What it is"], rows)
     yield ""
+
+
+def told(text: str) -> str:
+    """A text of the tool as Markdown, in which flags are code."""
+    pieces = re.split(r"(`[^`]+`)", text)
+    return prose("".join(each if each.startswith("`") else _FLAG.sub(r"`\g<0>`", each) for each in pieces))
 
 
 def typed(command: str) -> str:
@@ -110,7 +118,7 @@ def row(command: str, parameter: Any, hint: Any) -> list[str]:
     shown = "required" if parameter.required else ""
     if default not in (None, (), []) and not isinstance(default, bool):
         shown = code(f"{default}")
-    return [named(long, NAME, command, long) + others, kind, shown, prose(parameter.help or "")]
+    return [named(long, NAME, command, long) + others, kind, shown, told(parameter.help or "")]
 
 
 def value_of(hint: Any) -> tuple[str, bool]:
