@@ -179,6 +179,7 @@ class ServerProcess(subprocess.Popen):
         self.address = (block.host, block.port)
         environ["VIRTUAL_ENV"] = sys.prefix
         environ["PATH"] = os.pathsep.join([str(Path(sys.prefix, "bin")), environ.get("PATH", "")])
+        environ["PWD"] = str(directory)  # as the shell says that starts a server there
         fleet.servers[self.name] = self
         answer, pipes = fleet.ask(
             {

@@ -162,6 +162,17 @@ def test_a_readers_own_server_is_never_shared(gym, tmp_path):
     assert before[0]["dir_path"] == str(tmp_path / "resources_servers/own")
 
 
+def test_what_a_file_takes_from_the_shell_is_that_of_each_servers_own_folder(gym, tmp_path):
+    page = Page(tmp_path, gym)
+    own_server(
+        page,
+        "import nemo_gym.global_config as all; raise ValueError(all.get_global_config_dict().model_call_capture_dir)",
+    )
+    page.write("own.yaml", CONFIG + "model_call_capture_dir: ${oc.env:PWD}\n")
+    assert page.launch("--config own.yaml").wait(DEADLINE) == 1
+    assert f"ValueError: {tmp_path / 'resources_servers/own'}\n" in page.printed()
+
+
 def test_a_server_that_fails_to_start_is_reported_with_what_it_printed(gym, tmp_path):
     page = Page(tmp_path, gym)
     own_server(page, 'raise ValueError("the file of options is missing")')
