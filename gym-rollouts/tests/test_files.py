@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import os
+import random
 from pathlib import Path
 from threading import Thread
 
@@ -149,6 +150,48 @@ def test_no_shard_of_an_earlier_run_remains(here: Path) -> None:
     assert sorted(path.name for path in here.iterdir()) == [
         "r.jsonl", "rejects.jsonl", *(f"sft-0000{n}-of-00003.jsonl" for n in range(3))
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet"])
+def test_what_an_earlier_run_left_is_named_and_goes(here: Path, suffix: str) -> None:
+    source = write(here / "r.jsonl", [rollout(n, 0, 1.0, str(n), f"{n}?") for n in range(3)])
+    prepare([source], sft=Path(f"sft{suffix}"), shards=3)
+    report = prepare([source], sft=Path(f"sft{suffix}"), shards=2)
+    old = [f"sft-0000{n}-of-00003{suffix}" for n in range(3)]
+    assert report.figures["removed"] == old
+    assert report.lines[-1] == f"removed, since an earlier run wrote it: {', '.join(old)}"
+    assert len(list(here.glob("sft*"))) == 2
+
+
+@pytest.mark.parametrize("data", [b'{"text": "mine"}\n', b"PAR1", b"\x1f\x8b"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".parquet"])
+def test_a_file_of_somebody_else_that_looks_like_a_shard_stays(here: Path, data: bytes, suffix: str) -> None:
+    source = write(here / "r.jsonl", ROWS)
+    theirs = here / f"train-00000-of-00005{suffix}"
+    theirs.write_bytes(data)
+    with pytest.raises(Fault, match=r"train-00000-of-00005.*did not write that file"):
+        prepare([source], sft=Path(f"train{suffix}"))
+    assert theirs.read_bytes() == data
+    filter([source], purpose="rl", kept=Path("train.jsonl"), rejects=Path("r2.jsonl"))  # it never writes shards
+    assert theirs.read_bytes() == data
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: bz2.compress(data, 1), lzma.compress, zstd.compress])
+def test_all_that_stands_before_a_damage_counts(here: Path, pack) -> None:
+    texts = [random.Random(n).randbytes(200).hex() for n in range(500)]
+    lines = [json.dumps(rollout(n, 0, 1.0, text, f"{n}?")) + "\n" for n, text in enumerate(texts)]
+    whole = pack("".join(lines).encode())
+    filter_of = {"purpose": "rl", "kept": Path("k.jsonl")}
+    (here / "r").write_bytes(whole[: len(whole) * 9 // 10])
+    assert filter([Path("r")], **filter_of).status == 0
+    kept = len(rows_of("k.jsonl"))
+    assert kept > 250  # how many lines are in the part that is whole depends on the packing: blocks of up to 128 kB
+    (reject,) = [each for each in rows_of("rejects.jsonl") if "damaged" in each["reason"]]
+    assert reject["line"] in (kept + 1, kept + 2)
+    if pack is not zstd.compress:  # which says that more than a frame cannot be read before it gives any of it
+        (here / "r").write_bytes(whole + b"garbage")
+        filter([Path("r")], **filter_of)
+        assert len(rows_of("k.jsonl")) == 500
 
 
 def test_a_folder_is_made(here: Path) -> None:

@@ -128,12 +128,56 @@ def test_a_chat_template_has_its_way(here: Path) -> None:
     assert "hm" not in json.dumps(none)
 
 
-@pytest.mark.parametrize("arguments", ['{"a"', "[]", "null", '"x"'])
+@pytest.mark.parametrize("arguments", ['{"a"', "[]", "null", '"x"', '{"a": 1, "a": 2}', '{"b": {"a": 1, "a": 2}}'])
 def test_arguments_that_are_no_object_are_named(here: Path, arguments: str) -> None:
     row = rollout(output=[call(arguments=arguments), result(), *answer("x")])
     assert sft(here, row)[1] == []
     rows, rejects = sft(here, row, arguments="object")
     assert (rows, [each["step"] for each in rejects]) == ([], ["arguments"])
+
+
+def test_arguments_over_several_lines_are_one_row(here: Path) -> None:
+    row = rollout(output=[call(arguments='{\n  "a": 1.50,\n  "b": "x  y"\n}'), result(), *answer("x")])
+    rows, rejects = sft(here, row, arguments="object")
+    assert rejects == []
+    assert Path("s.jsonl").read_text().count("\n") == 1
+    assert '"arguments":{"a":1.50,"b":"x  y"}' in Path("s.jsonl").read_text()
+    assert rows[0]["messages"][1]["tool_calls"][0]["function"]["arguments"] == {"a": 1.5, "b": "x  y"}
+
+
+@pytest.mark.parametrize("empty", ["null", "text"])
+@pytest.mark.parametrize("arguments", ["text", "object"])
+def test_sides_that_a_template_makes_equal_are_no_pair(here: Path, arguments: Any, empty: Any) -> None:
+    said = [
+        [call(arguments='{"a":1}'), result(), *answer("x")],
+        [*answer(""), call(arguments='{ "a": 1 }'), result(), *answer("x")],
+    ]
+    write(here / "r.jsonl", [rollout(0, n, float(n), output=output) for n, output in enumerate(said)])
+    report = prepare([Path("r.jsonl")], preference=Path("p.jsonl"), arguments=arguments, empty_content=empty)
+    assert read("p.jsonl") == [], report.lines
+
+
+@pytest.mark.parametrize("change", ["question", "tools", "file"])
+def test_the_sides_of_a_pair_answer_one_prompt(here: Path, change: str) -> None:
+    def attempt(number: int, side: int) -> Any:
+        question = f"q{side}?" if change != "tools" else "q?"
+        tools = {"tools": [CHAT_TOOL] if side and change == "tools" else []}
+        return rollout(0, number, float(number % 2), f"{number}", question, params=tools)
+
+    rows = [attempt(number, number % 2) for number in range(2)]
+    if change == "file":  # two collections that both number from 0, without an attempt in common
+        files = [write(here / f"{n}.jsonl", [row]) for n, row in enumerate(rows)]
+    else:
+        files = [write(here / "r.jsonl", rows)]
+    report = prepare(files, preference=Path("p.jsonl"))
+    assert read("p.jsonl") == []
+    assert report.figures.get("tasks_of_several_prompts", 0) == (change != "file")
+    assert any("answer several prompts" in line for line in report.lines) == (change != "file")
+    same = [attempt(number, 0) for number in range(2)]
+    prepare([write(here / "r.jsonl", [*same, *[attempt(n, 1) for n in (2, 3)]])], preference=Path("p.jsonl"))
+    assert [(row["prompt"][0]["content"][1:2], row["task_index"]) for row in read("p.jsonl")] == (
+        [("?", 0)] * 2 if change == "tools" else [("0", 0), ("1", 0)]
+    )
 
 
 def test_a_pair_has_two_unequal_sides(here: Path) -> None:

@@ -23,7 +23,7 @@ def check(tools: bytes, name: str, arguments: str) -> tuple[str | None, bool]:
         given = msgspec.json.decode(arguments) if arguments.strip() else {}
     except (msgspec.DecodeError, RecursionError, ValueError):
         return f"the arguments of {name} are not JSON", False
-    is_mapping = isinstance(given, dict)
+    is_mapping = isinstance(given, dict) and not says_twice(arguments)
     offered = validators(tools)
     if offered is None:
         return None, is_mapping
@@ -68,8 +68,24 @@ def _refuse(uri: str) -> Any:
 
 @lru_cache(maxsize=1 << 12)
 def is_object(arguments: str) -> bool:
-    """Say whether arguments are a JSON object."""
+    """Say whether arguments are a JSON object, in which no key stands twice."""
     try:
-        return isinstance(json.loads(arguments), dict) if arguments.strip() else True
+        return not arguments.strip() or (isinstance(json.loads(arguments), dict) and not says_twice(arguments))
     except (ValueError, RecursionError):
         return False
+
+
+def says_twice(text: str) -> bool:
+    """Say whether an object in JSON has a key twice: readers keep another of the two values, or refuse it."""
+    if text.count(":") < 2:
+        return False
+    lost = False
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal lost
+        made = dict(pairs)
+        lost |= len(made) < len(pairs)
+        return made
+
+    json.loads(text, object_pairs_hook=keep)
+    return lost

@@ -23,7 +23,7 @@ from xxhash import xxh3_64_intdigest
 
 from gym_rollouts import calls
 from gym_rollouts.errors import Unusable
-from gym_rollouts.messages import Item, Message, Part, check_end, check_turns, to_messages
+from gym_rollouts.messages import Item, Message, Part, check_end, check_turns, plain, to_messages
 from gym_rollouts.rollouts import Params, Prompt, decode, prompt_of, tools_of
 
 FACTS = np.dtype([
@@ -163,7 +163,8 @@ def summary_of(messages: list[Message]) -> tuple[int, int, int, bool]:
     for message in messages:
         role, content = message.role, message.content
         if content is None:
-            text = "\1none"
+            # Beside calls nothing and an empty text are the same: a template writes either.
+            text = "" if message.tool_calls else "\1none"
         elif isinstance(content, str):
             text = content
         else:
@@ -178,7 +179,7 @@ def summary_of(messages: list[Message]) -> tuple[int, int, int, bool]:
             for call in message.tool_calls or ():
                 arguments = call.function.arguments
                 length += len(arguments)
-                texts += ("\1call", call.function.name, arguments)
+                texts += ("\1call", call.function.name, plain(arguments))
         else:  # not the model's own: it tells two attempts apart, but not two answers
             thoughts += (len(texts), role, text)
     # MessagePack has a length before each text: no two lists of texts are the same bytes, and nothing is escaped.
@@ -257,7 +258,7 @@ def _prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> Promp
         if message.role not in ("system", "developer")
     ]
     question = digest("\0".join(asked or spelled).encode())
-    named = SORTED([chat_tools, spelled])
+    named = SORTED([chat_tools, [[message.role, wording(message).strip()] for message in prompt.messages]])
     objects = all(
         calls.is_object(str(call.function.arguments)) for each in prompt.messages for call in each.tool_calls or ()
     )
@@ -274,13 +275,18 @@ def _prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> Promp
 
 def spelled_alike(message: Message) -> str:
     """A message as a text that is equal for all spellings of it: forms of Unicode, case, white space, parts."""
+    text = wording(message)
+    # ASCII has one form, and its own small letters.
+    normal = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    return f"{message.role} {' '.join(normal.split())}"
+
+
+def wording(message: Message) -> str:
+    """What a message says, letter by letter, however its content is made of parts."""
     content = message.content
     texts = [content] if isinstance(content, str) else []
     for part in content if isinstance(content, list) else ():
         texts.append(part["text"] if part["type"] == "text" else f"\0image {part['image_url']['url']}")
     for call in message.tool_calls or ():
         texts.append(f"\0call {call.function.name} {call.function.arguments!s}")
-    text = "\n".join(texts)
-    # ASCII has one form, and its own small letters.
-    normal = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
-    return f"{message.role} {' '.join(normal.split())}"
+    return "\n".join(texts)

@@ -168,26 +168,28 @@ def _spool(plain: IO[bytes], spooled: Path, compression: str) -> str | None:
     with spooled.open("wb", buffering=CHUNK) as out:
         decoder: codecs.IncrementalDecoder | None = None
         first = True
+        # What was unpacked before the damage counts: a read of a whole chunk would lose it.
+        piece = getattr(plain, "read1", plain.read)
         while True:
+            chunk = b""
             try:
-                chunk = plain.read(CHUNK)
+                chunk = piece(CHUNK)
+                while first and chunk and len(chunk) < 8 and (more := piece(CHUNK)):
+                    chunk += more
             except DAMAGE as error:
                 if not compression:
                     raise
                 damage = f"the {compression} data is damaged or ends too early: {reason_of(error)}"
-                break
             if first:
                 first = False
-                while chunk and len(chunk) < 8 and (more := plain.read(CHUNK)):
-                    chunk += more
                 encoding, _ = encoding_of(chunk[:8])
                 if encoding != "utf-8":
                     # What no UTF can hold becomes a byte that no UTF-8 can hold: its line is rejected, no other.
                     decoder = codecs.getincrementaldecoder(encoding)(errors="surrogateescape")
                     decoder.errors = "gym-rollouts-broken"
-            if not chunk:
-                break
             out.write(_utf8(decoder.decode(chunk)) if decoder else chunk)
+            if damage or not chunk:
+                break
         if decoder:
             out.write(_utf8(decoder.decode(b"", final=True)))
     return damage
@@ -266,16 +268,31 @@ class Outputs:
             for folder in self.folders.values():
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def claim(self, target: Path, option: str, shards: int = 1) -> list[Path]:
+    def claim(
+        self, target: Path, option: str, shards: int = 1, ours: Callable[[Path], bool] | None = None
+    ) -> list[Path]:
         """Reserve the name of an output, and those of its shards. Returns where to write them until they are whole.
 
+        Args:
+            target: the name.
+            option: the option that named it.
+            shards: how many files there will be.
+            ours: whether an earlier run wrote a file. Where it is given, the output may have shards, and what an
+                earlier run left of it under other names is removed: readers would take it for a part of this run's.
+
         Raises:
-            Fault: it is an input, or another output, or no file can be written there.
+            Fault: it is an input, or another output, no file can be written there, or a file that looks like another
+                shard of it is of somebody else.
         """
         names = shard_names(target, shards)
-        obsolete = older_outputs(target, names)
+        obsolete = older_outputs(target, names) if ours else []
         for path in (*names, *obsolete):
             self._refuse(path, option)
+        if foreign := [path for path in obsolete if ours and not ours(path)]:
+            raise Fault(
+                f"{option} {target}: readers would take {foreign[0]} for a part of it, and this tool did not write "
+                "that file. Move it, or name another file to write"
+            )
         places = []
         for path in map(real, names):
             if path.parent not in self.folders:

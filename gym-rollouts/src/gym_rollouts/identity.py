@@ -2,7 +2,7 @@
 
 A task is what NeMo Gym says it is: its number, with the environment. Where a line has no number, lines of equal
 normalized request are one task, which is *inferred*. Two inputs may be two collections that both number their tasks
-from 0: where two of their attempts have equal numbers and unlike questions, the numbers of the one say nothing of the
+from 0: where a number is of one question here and of another one there, the numbers of the one say nothing of the
 other.
 
 Two collections of the same tasks number their attempts alike, too, in two files or joined in one. What tells them apart
@@ -86,9 +86,9 @@ def collections_of(table: Table, rows: Numbers, environments: np.ndarray) -> Num
     source = table.source[rows].astype(np.int64)
     if len(table.sources) < 2:
         return np.zeros(len(rows), np.int64)
-    task, rollout = table.column("task")[rows], table.column("rollout")[rows]
-    known = np.flatnonzero((task >= 0) & (rollout >= 0))
-    number = numbered(rollout[known], task[known], environments[known])
+    task = table.column("task")[rows]
+    known = np.flatnonzero(task >= 0)
+    number = numbered(task[known], environments[known])
     return apart(table, clashes_of(number, source[known], table.column("question")[rows[known]]))[source]
 
 
@@ -101,7 +101,8 @@ def numbered(*keys: np.ndarray) -> Numbers:
 
 
 def clashes_of(number: Numbers, source: Numbers, value: np.ndarray) -> set[tuple[int, int]]:
-    """The pairs of inputs that have unlike values under an equal number; of an input the first value counts."""
+    """The pairs of inputs that have unlike values under an equal number: neither has the first value of the other."""
+    every = number, source, value
     order, starts = grouped(source, number)
     order = order[starts]
     number, source, value = number[order], source[order], value[order]
@@ -111,9 +112,23 @@ def clashes_of(number: Numbers, source: Numbers, value: np.ndarray) -> set[tuple
         if not same.any():
             break
         places = np.flatnonzero(same & (value[distance:] != value[:-distance]))
-        pairs = np.unique(np.stack([source[places], source[places + distance]]), axis=1)
+        if not len(places):
+            continue
+        one, other = source[places], source[places + distance]
+        shared = have(every, (number[places], one, value[places + distance]))
+        shared |= have(every, (number[places], other, value[places]))
+        pairs = np.unique(np.stack([one, other])[:, ~shared], axis=1)
         found.update(zip(*pairs.tolist(), strict=True))
     return found
+
+
+def have(every: tuple[np.ndarray, ...], asked: tuple[np.ndarray, ...]) -> Bits:
+    """For each asked combination of values, whether it is among all."""
+    count = len(every[0])
+    number = numbered(*(np.concatenate(pair) for pair in zip(every, asked, strict=True)))
+    there: Bits = np.zeros(int(np.max(number, initial=-1)) + 1, np.bool_)
+    there[number[:count]] = True
+    return np.asarray(there[number[count:]])
 
 
 def apart(table: Table, clashes: set[tuple[int, int]]) -> Numbers:

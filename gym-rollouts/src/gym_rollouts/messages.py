@@ -283,6 +283,14 @@ def render(messages: list[Message], template: Template) -> list[dict[str, Any]]:
     return made
 
 
+def plain(arguments: str) -> str:
+    """Arguments without the white space between their parts, numbers as they were written; as they are, if no JSON."""
+    try:
+        return msgspec.json.format(arguments, indent=-1)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return arguments
+
+
 def _arguments(function: Function, template: Template) -> Any:
     if template.arguments == "text":
         return function.arguments
@@ -293,4 +301,5 @@ def _arguments(function: Function, template: Template) -> Any:
         found = None
     if not isinstance(found, dict):
         raise Unusable(STEP, f"the arguments of {function.name} are no JSON object, which --arguments object asks for")
-    return Raw(function.arguments.encode() if function.arguments.strip() else b"{}")
+    # As they were written, but on one line: a row is one.
+    return Raw(plain(function.arguments).encode() if function.arguments.strip() else b"{}")

@@ -10,7 +10,7 @@ import numpy as np
 from gym_rollouts.decisions import State
 from gym_rollouts.decisions.thresholds import apart, at_least
 from gym_rollouts.facts import Bits, Numbers
-from gym_rollouts.identity import grouped
+from gym_rollouts.identity import grouped, numbered
 
 
 def ranks(task: Numbers, *keys: np.ndarray) -> tuple[Numbers, Numbers]:
@@ -40,10 +40,11 @@ def choose_pairs(
 
     The best attempt is paired with the worst, the second best with the second worst, and so on. Among equal rewards
     both sides go from short to long, so that the sides of a pair are of similar length. `side` is the digest that tells
-    sides apart.
+    sides apart. Both sides answer one prompt with the same tools: where the attempts at a task were asked several
+    things, each of these has pairs of its own.
     """
     rows = np.flatnonzero(state.left)
-    task = state.tasks.task[rows]
+    task = numbered(state.column("request")[rows], state.tasks.task[rows])
     reward, length, rollout, text = (state.column(name)[rows] for name in ("reward", "length", "rollout", "text"))
     best, place = ranks(task, -reward, length, rollout, text)
     worst, _ = ranks(task, reward, length, rollout, text)

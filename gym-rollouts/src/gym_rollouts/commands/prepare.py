@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
@@ -20,7 +21,7 @@ from gym_rollouts.report import FINE, NOTHING_USABLE, Report
 from gym_rollouts.selection import choose_pairs, choose_sft, useful_tasks
 from gym_rollouts.survey import Table
 from gym_rollouts.taskfile import choose_tasks, read_tasks
-from gym_rollouts.writing import FORMATS, format_of
+from gym_rollouts.writing import FORMATS, format_of, made_here
 from gym_rollouts.writing.copy import copy_places
 from gym_rollouts.writing.layout import Kind, Layout
 from gym_rollouts.writing.rejects import write_rejects
@@ -104,7 +105,8 @@ def prepare(
             if target:
                 suffix = format_of(target, f"--{kind}")
                 FORMATS[suffix].check(Layout(kind, template, False), f"--{kind} {target}")
-                targets[kind] = target, suffix, session.outputs.claim(target, f"--{kind}", shards)
+                ours = partial(made_here, kind=kind)
+                targets[kind] = target, suffix, session.outputs.claim(target, f"--{kind}", shards, ours)
         rl_place = None
         if rl:
             format_of(rl, "--rl", [".jsonl"])
@@ -157,6 +159,9 @@ def prepare(
                 said.append(f"  no task has two attempts whose rewards differ by {margin:g}: see --margin")
             if not len(lines):
                 status = NOTHING_USABLE
+        if gone := session.outputs.obsolete:
+            figures["removed"] = [str(path) for path in gone]
+            said.append(f"removed, since an earlier run wrote it: {', '.join(figures['removed'])}")
     return Report(figures, said, status)
 
 
@@ -203,6 +208,14 @@ def _tasks(outcome: Outcome, counted: Any, said: list[str]) -> dict[str, Any]:
     if len(inferred):
         line += f"; {len(inferred):,} of them inferred: no _ng_task_index, so equal requests are one task"
     said.append(line)
+    asked = np.unique(np.stack([state.tasks.task[rows], state.column("request")[rows].view(np.int64)]), axis=1)[0]
+    several = int((np.unique(asked, return_counts=True)[1] > 1).sum())
+    if several:
+        figures["tasks_of_several_prompts"] = several
+        said.append(
+            f"  the attempts at {several:,} of them answer several prompts: are these files of one tasks file? "
+            "A pair is of one prompt"
+        )
     return figures
 
 

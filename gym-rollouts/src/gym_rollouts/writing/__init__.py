@@ -13,7 +13,7 @@ from typing import Protocol
 from gym_rollouts.errors import Fault
 from gym_rollouts.files import split_suffix
 from gym_rollouts.writing.jsonl import GzipJsonLines, JsonLines, ZstdJsonLines
-from gym_rollouts.writing.layout import Layout
+from gym_rollouts.writing.layout import FIELDS, Kind, Layout
 from gym_rollouts.writing.parquet import Parquet
 
 
@@ -28,6 +28,9 @@ class Format(Protocol):
 
     def join(self, pieces: Iterable[Path], layout: Layout, place: Path) -> None:
         """Put pieces together to one file, which is whole also where there are none."""
+
+    def fields(self, place: Path) -> list[str]:
+        """The fields of a file's first row, or none; what cannot be read raises an error."""
 
 
 FORMATS: dict[str, Format] = {
@@ -49,3 +52,11 @@ def format_of(target: Path, option: str, among: Iterable[str] = FORMATS) -> str:
     if suffix not in allowed:
         raise Fault(f"{option} {target}: the end of the name tells the format: it must be one of {', '.join(allowed)}")
     return suffix
+
+
+def made_here(path: Path, kind: Kind) -> bool:
+    """Say whether a file has the fields of a kind of rows, or no row: then a run of this tool may have written it."""
+    try:
+        return FORMATS[split_suffix(path)[1].lower()].fields(path) in ([], list(FIELDS[kind]))
+    except (OSError, ValueError, EOFError):
+        return False

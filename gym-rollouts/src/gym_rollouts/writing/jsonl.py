@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,11 +34,21 @@ class JsonLines:
                 with piece.open("rb") as file:
                     shutil.copyfileobj(file, out, COPIED)
 
+    def fields(self, place: Path) -> list[str]:
+        """The fields of a file's first row."""
+        with self.read(place) as file:
+            line = file.readline()
+        return list(json.loads(line)) if line.strip() else []
+
     @contextmanager
     def open(self, place: Path) -> Iterator[IO[bytes]]:
         """Open a file for lines."""
         with place.open("wb") as out:
             yield out
+
+    def read(self, place: Path) -> IO[bytes]:
+        """Open a file of lines."""
+        return place.open("rb")
 
 
 class GzipJsonLines(JsonLines):
@@ -49,6 +60,10 @@ class GzipJsonLines(JsonLines):
         with place.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as out:
             yield cast("IO[bytes]", out)
 
+    def read(self, place: Path) -> IO[bytes]:
+        """Open a file of lines."""
+        return cast("IO[bytes]", gzip.open(place, "rb"))
+
 
 class ZstdJsonLines(JsonLines):
     """JSON Lines, compressed with Zstandard."""
@@ -58,3 +73,7 @@ class ZstdJsonLines(JsonLines):
         """Open a file for lines."""
         with zstd.ZstdFile(place, "w") as out:
             yield cast("IO[bytes]", out)
+
+    def read(self, place: Path) -> IO[bytes]:
+        """Open a file of lines."""
+        return cast("IO[bytes]", zstd.ZstdFile(place))

@@ -68,6 +68,10 @@ class Parquet:
                 with pa.OSFile(str(piece), "rb") as file:
                     out.write_table(pa.ipc.open_file(file).read_all())
 
+    def fields(self, place: Path) -> list[str]:
+        """The columns of a file."""
+        return list(pq.read_schema(place).names)
+
 
 def _as_parts(content: str | list[Any] | None) -> list[Any] | None:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
