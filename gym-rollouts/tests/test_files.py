@@ -254,3 +254,15 @@ def test_a_line_longer_than_many_chunks(here: Path) -> None:
     found = [line for span in ranges([Source("f", Path("f"), 0, len(data))]) for line in read(span, 0)]
     assert [len(line) for _, line in found] == [1, RANGE * 2, 1]
     assert list(read(Range(0, "f", len(data), len(data) + 5), 0)) == []
+
+
+def test_facts_of_which_the_disk_lost_a_part_are_made_again(here: Path) -> None:
+    rows = [rollout(0, 0, 1.0), rollout(1, 0, 1.0, output=[]), "{"]
+    source = write(here / "r.jsonl", rows)
+    first = filter([source], purpose="sft", kept=Path("k.jsonl"), facts=Path("facts"))
+    for path in Path("facts").iterdir():
+        path.write_bytes(path.read_bytes()[:-3])
+    again = filter([source], purpose="sft", kept=Path("k.jsonl"), facts=Path("facts"))
+    assert again.figures == first.figures
+    with pytest.raises(Fault, match=r"--facts r\.jsonl/x: no folder can be made there"):
+        filter([source], purpose="sft", kept=Path("k.jsonl"), facts=Path("r.jsonl/x"))

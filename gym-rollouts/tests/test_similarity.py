@@ -1,5 +1,6 @@
 """What is alike, and what only shares its template."""
 
+import gzip
 import random
 from pathlib import Path
 
@@ -129,6 +130,15 @@ def test_contamination_is_not_what_prompts_share(here: Path) -> None:
     assert seen(here, [text(n) for n in range(20)], evaluation, system) == []
     wrapped = [f"{text('head', 100)} {text(f'e{n}')}" for n in range(20)]
     assert seen(here, [f"{text('head', 100)} {text(n)}" for n in range(20)], wrapped) == []
+
+
+@pytest.mark.parametrize("what", ["cut", "empty"])
+def test_an_evaluation_set_that_is_not_whole_finds_nothing_clean(here: Path, what: str) -> None:
+    source = write(here / "r.jsonl", tasks([text(n) for n in range(40)]))
+    packed = gzip.compress(source.read_bytes())
+    (here / "e.jsonl.gz").write_bytes(packed[: len(packed) // 2] if what == "cut" else gzip.compress(b""))
+    with pytest.raises(Fault, match=r"--evaluation e\.jsonl\.gz: .*(damaged|has no task)"):
+        filter([source], purpose="sft", kept=Path("k.jsonl"), evaluation=[Path("e.jsonl.gz")])
 
 
 def test_an_evaluation_set_with_a_bad_line_stops_and_names_it(here: Path, command) -> None:

@@ -95,6 +95,19 @@ def open_sources(paths: Iterable[Path], spool: Path) -> list[Source]:
     return sources
 
 
+def open_whole(paths: Iterable[Path], spool: Path, option: str) -> list[Source]:
+    """Open files that others are held against, as `open_sources` does.
+
+    Raises:
+        Fault: as there; or the end of one is missing: what is not there could not be found in the others.
+    """
+    sources = open_sources(paths, spool)
+    for source in sources:
+        if source.damage:
+            raise Fault(f"{option} {source.name}: {source.damage}. Fetch the file again: what is missing counts, too")
+    return sources
+
+
 def check_input(path: Path) -> os.stat_result:
     """See that an input is a file that can be read.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128
 
 from gym_rollouts.engine import Engine, track
-from gym_rollouts.errors import Reject
+from gym_rollouts.errors import Fault, Reject
 from gym_rollouts.facts import FACTS, PACKED, PROBLEMS, Bits, Notes, Numbers, facts_of
-from gym_rollouts.files import Source
+from gym_rollouts.files import Source, reason_of
 from gym_rollouts.lines import RANGE, Range, ranges, read
 
 
@@ -51,6 +52,7 @@ def survey_range(job: Job) -> int:
     try:
         for suffix in (".npy", ".json"):
             shutil.copyfile(f"{kept}{suffix}", f"{job.facts}{suffix}")
+        json.loads(Path(f"{job.facts}.json").read_bytes())
         return len(np.load(f"{job.facts}.npy", mmap_mode="r"))
     except (OSError, ValueError, EOFError):  # none are there, or the disk lost a part
         count = _survey(job)
@@ -106,7 +108,10 @@ def survey(sources: list[Source], engine: Engine, spool: Path, quiet: bool = Tru
     """
     kept = None
     if facts is not None:
-        facts.mkdir(parents=True, exist_ok=True)
+        try:
+            facts.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Fault(f"--facts {facts}: no folder can be made there: {reason_of(error)}") from None
         kept = str(facts.absolute())
     engine.expect(sum(source.size for source in sources))
     spans = ranges(sources, RANGE)

@@ -12,7 +12,7 @@ import numpy as np
 from gym_rollouts.decisions import Rejection, State
 from gym_rollouts.errors import Fault, Unusable
 from gym_rollouts.facts import Numbers
-from gym_rollouts.files import open_sources
+from gym_rollouts.files import open_whole
 from gym_rollouts.lines import ranges, read
 from gym_rollouts.questions import (
     SAMPLE,
@@ -196,12 +196,13 @@ def read_evaluation(state: State) -> Evaluation:
     """Read the evaluation sets.
 
     Raises:
-        Fault: a line is no task: nothing could be held against it.
+        Fault: a line is no task, or there is none, or the file is cut: nothing could be held against what is missing.
     """
     tokens, runs, where = list[list[str]](), list[Words](), list[str]()
     folder = state.spool / "evaluation"
     folder.mkdir()
-    for source in open_sources(state.choices.evaluation, folder):
+    for source in open_whole(state.choices.evaluation, folder, "--evaluation"):
+        before = len(where)
         lines = (text for span in ranges([source]) for _, text in read(span, source.start))
         for number, text in enumerate(lines, 1):
             try:
@@ -214,6 +215,8 @@ def read_evaluation(state: State) -> Evaluation:
             tokens.append(tokens_of(messages))
             runs.append(question_of(messages).runs)
             where.append(f"line {number} of {source.name}")
+        if len(where) == before:
+            raise Fault(f"--evaluation {source.name}: has no task, so that nothing could be found in it. Name another file")
     shared = shared_runs(runs)
     return Evaluation(
         [own_runs(each, shared) for each in runs], [frozenset(exact_tokens(each)) for each in tokens], where
