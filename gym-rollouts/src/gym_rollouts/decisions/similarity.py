@@ -216,7 +216,7 @@ def read_evaluation(state: State) -> Evaluation:
             runs.append(question_of(messages).runs)
             where.append(f"line {number} of {source.name}")
         if len(where) == before:
-            raise Fault(f"--evaluation {source.name}: has no task, so that nothing could be found in it. Name another file")
+            raise Fault(f"--evaluation {source.name}: has no task, so that nothing could be like it. Name another file")
     shared = shared_runs(runs)
     return Evaluation(
         [own_runs(each, shared) for each in runs], [frozenset(exact_tokens(each)) for each in tokens], where
