@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from gym_rollouts import Fault, check, tasks
 from gym_rollouts.commands import COMMANDS
+from gym_rollouts.errors import Unusable
 from gym_rollouts.schema import servers
 from gym_rollouts.taskrows import Recipe, task_of
 from mutants import mutants
@@ -141,6 +142,90 @@ def test_letters(answer: object) -> None:
     )  # fmt: skip
     assert (made["options"], made["expected_answer"]) == ([{"A": "red"}, {"B": "blue"}], "B")
     assert made["responses_create_params"]["input"][0]["content"] == "sky?\nA: red\nB: blue"
+
+
+def lettered(answers: list, options: list | None = None) -> list:
+    """What --letters makes of a column of answers: a letter each, or the reason of the reject."""
+    rows = [
+        each if isinstance(each, dict) else {"options": options or ["q", "w", "e", "r"], "answer": each}
+        for each in answers
+    ]
+    write(Path("l.jsonl"), [{"question": f"q{number}?"} | row for number, row in enumerate(rows)])
+    make("l.jsonl", letters=True, mapped=["expected_answer=answer", "options=options"])
+    lines = {row["line"]: row["reason"] for row in read("rejects.jsonl")}
+    made = iter(row["expected_answer"] for row in read(OUT))
+    return [lines.get(number) or next(made) for number in range(1, len(rows) + 1)]
+
+
+def test_an_answer_that_can_be_read_in_two_ways_is_refused(here: Path) -> None:
+    blood, digits = ["O", "A", "B", "AB"], ["1", "2", "3", "4"]
+    found = lettered([{"options": blood, "answer": "A"}, {"options": digits, "answer": 3}, "q", "D", "²", True, 1.0])
+    assert "more than one way: as a letter A, as a text B" in found[0]
+    assert "more than one way: as a text C, as a number D" in found[1]
+    assert found[2:4] == ["A", "D"]
+    assert all("none of the options" in each for each in found[4:])
+
+
+def test_the_whole_column_says_what_an_answer_is(here: Path) -> None:
+    """MMLU has numbers for answers, also where the options are numbers; others have letters."""
+    digits = {"options": ["1", "2", "3", "4"], "answer": 1}
+    assert lettered([digits, 0, 2]) == ["B", "A", "C"]
+    assert lettered([{"options": ["O", "A", "B", "AB"], "answer": "A"}, "B", "c"]) == ["A", "B", "C"]
+
+
+def test_numbers_of_answers_count_from_where_the_column_shows(here: Path) -> None:
+    assert lettered([1, 2, "4"]) == ["A", "B", "D"]
+    assert "count from 1" in "".join(make("l.jsonl", letters=True, mapped=["expected_answer=answer"]).lines)
+    found = lettered([0, 1, 4])  # what has a 0 counts from 0
+    assert found[:2] == ["A", "B"]
+    assert "none of the options" in found[2]
+    report = make("l.jsonl", letters=True, mapped=["expected_answer=answer"])
+    assert not any(line.startswith("--letters") for line in report.lines)
+    assert lettered([1, 2]) == ["B", "C"]
+    report = make("l.jsonl", letters=True, mapped=["expected_answer=answer"])
+    assert any("no answer shows whether its numbers count from 0" in line for line in report.lines)
+
+
+def test_the_answer_is_what_is_taken_off(here: Path) -> None:
+    user, four = {"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "four"}
+    called = {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "function": {"name": "f"}}]}
+    parts = {"role": "assistant", "content": [{"type": "text", "text": "grö"}, {"type": "text", "text": "ße"}]}
+    rows = [[user, four, user, called], [user, four, user, {"role": "assistant", "content": ""}], [user, parts], [user, four]]
+    write(Path("d.jsonl"), [{"messages": messages} for messages in rows])
+    make("d.jsonl", mapped=["expected_answer=_answer"])
+    assert [row["expected_answer"] for row in read(OUT)] == ["größe", "four"]
+    assert [row["reason"][:27] for row in read("rejects.jsonl")] == ["no value in the column '_an"] * 2
+    with pytest.raises(Unusable, match="parts of text, of the assistant"):
+        task({"messages": [user, {"role": "assistant", "content": [{"type": "image_url"}]}]})
+
+
+def test_a_history_is_kept_or_refused() -> None:
+    user, end = {"role": "user", "content": "q"}, {"role": "user", "content": "and?"}
+    kept = prompt(
+        {
+            "messages": [
+                user, {"role": "assistant", "reasoning_content": "hm", "content": "a", "name": None, "function_call": None},
+                end, {"role": "assistant", "content": ""}, end, {"role": "assistant", "content": "taken off", "name": "x"},
+            ]
+        }
+    )  # fmt: skip
+    assert kept == [
+        user,
+        {"type": "reasoning", "id": "rs_2", "summary": [{"type": "summary_text", "text": "hm"}]},
+        {"role": "assistant", "content": "a"},
+        end, {"role": "assistant", "content": ""}, end,
+    ]  # fmt: skip
+    for lost, reason in (
+        (user | {"name": "Bob"}, "message 1: name, which"),
+        ({"role": "assistant", "content": "x", "function_call": {"name": "f", "arguments": "{}"}}, "function_call, which tool_calls"),
+        (user | {"reasoning_content": "x"}, "a message of the role user does not have"),
+        ({"role": "assistant", "reasoning": "a", "reasoning_content": "b"}, "expected one text as reasoning"),
+        ({"role": "function", "name": "f", "content": "x"}, "none of a conversation"),
+    ):  # fmt: skip
+        with pytest.raises(Unusable, match=reason):
+            prompt({"messages": [lost, user]})
+    both = [{"from": "human", "value": "q", "role": None, "content": None}]
+    assert prompt({"messages": both}) == [user]
 
 
 def test_prompts_in_files(here: Path) -> None:

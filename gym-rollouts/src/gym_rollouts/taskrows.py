@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -20,6 +22,41 @@ ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assi
 PLACE = re.compile(r"\{([^{}\n]+)\}")
 #: The name under which the answer that a conversation ends with can be mapped.
 ANSWER = "_answer"
+
+
+#: What an answer to lettered options can be: each is a way to read it.
+READINGS = ("letter", "text", "number")
+#: Fields of a message that hold what a model thought: chat servers and datasets call it by either name.
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+
+
+@dataclass
+class Numbers:
+    """What all answers of a column together tell of how each is to be read: see `survey_letters`."""
+
+    fits: Counter[str] = field(default_factory=Counter)
+    zeros: int = 0
+    lasts: int = 0
+    numbered: int = 0
+
+    @property
+    def first(self) -> int:
+        """From which number the answers count the options. A 0 can only be counted from 0."""
+        return 1 if self.lasts and not self.zeros else 0
+
+    @property
+    def only(self) -> str | None:
+        """The one reading that makes sense of every answer that any reading makes sense of."""
+        whole = [reading for reading in READINGS if self.fits["any"] and self.fits[reading] == self.fits["any"]]
+        return whole[0] if len(whole) == 1 else None
+
+    def said(self) -> list[str]:
+        """What a user has to know of the numbers, where they do not show it themselves."""
+        if self.first:
+            return ["--letters: the numbers of the answers count from 1: none is 0, and some are that of the last option"]
+        if self.numbered and not self.zeros:
+            return ["--letters: no answer shows whether its numbers count from 0 or from 1. They were read as from 0"]
+        return []
 
 
 @dataclass(frozen=True)
@@ -38,6 +75,7 @@ class Recipe:
     tools: tuple[Any, ...] = ()
     task_source: str | None = None
     agent: str | None = None
+    numbers: Numbers = field(default_factory=lambda: Numbers(), compare=False)
     used: set[str] = field(default_factory=set, compare=False)
 
 
@@ -47,10 +85,7 @@ def task_of(row: Row, recipe: Recipe) -> Row:
     Raises:
         Unusable: what it lacks, or cannot hold.
     """
-    row = dict(row)
-    for name in recipe.json:
-        if isinstance(row.get(name), str):
-            row[name] = _parse(name, row[name])
+    row = _parsed(row, recipe)
     if recipe.letters:
         _letter(row, recipe)
     given = row.get("responses_create_params")
@@ -85,6 +120,15 @@ def task_of(row: Row, recipe: Recipe) -> Row:
         made["agent_ref"] = {"type": "responses_api_agents", "name": recipe.agent}
     plain: Row = to_json(made)
     return plain
+
+
+def _parsed(row: Row, recipe: Recipe) -> Row:
+    """A copy of a row, with the columns as values whose text is JSON."""
+    row = dict(row)
+    for name in recipe.json:
+        if isinstance(row.get(name), str):
+            row[name] = _parse(name, row[name])
+    return row
 
 
 def _lacking(row: Row, column: str, asked: str) -> str:
@@ -132,33 +176,90 @@ def _put(row: Row, name: str, value: Any) -> None:
 
 def _letter(row: Row, recipe: Recipe) -> None:
     """Options as NeMo Gym has them, each with its letter, and the answer as a letter."""
+    column, answer_column = _letter_columns(recipe)
+    options, answer, label = _choices(row, recipe)
+    letters = [chr(65 + number) for number in range(len(options))]
+    if label is not None:
+        letter = letters[label]
+    else:
+        found = _readings(options, answer, recipe.numbers.first)
+        if (only := recipe.numbers.only) and only in found:
+            found = {only: found[only]}
+        places = sorted(set(found.values()))
+        if not places:
+            raise Unusable("field", f"--letters: the answer {answer!r} is none of the options")
+        if len(places) > 1:
+            told = ", ".join(f"as a {reading} {letters[place]}" for reading, place in found.items())
+            raise Unusable("field", f"--letters: the answer {answer!r} can be read in more than one way: {told}")
+        letter = letters[places[0]]
+    _put(row, column, [{each: option} for each, option in zip(letters, options, strict=True)])
+    _put(row, answer_column, letter)
+    row.setdefault("_options", "\n".join(f"{each}: {option}" for each, option in zip(letters, options, strict=True)))
+
+
+def _letter_columns(recipe: Recipe) -> tuple[str, str]:
+    """The columns of the options and of the answer."""
     sources = dict(recipe.fields)
-    column, answer_column = sources.get("options", "options"), sources.get("expected_answer", "expected_answer")
+    return sources.get("options", "options"), sources.get("expected_answer", "expected_answer")
+
+
+def _choices(row: Row, recipe: Recipe) -> tuple[list[str], Any, int | None]:
+    """The options of a row, its answer, and which option that is where the options have labels of their own.
+
+    Raises:
+        Unusable: the options are no list of texts, or too many.
+    """
+    column, answer_column = _letter_columns(recipe)
     options, answer = _get(row, column), _get(row, answer_column)
+    label = None
     if isinstance(options, dict) and isinstance(options.get("text"), list):  # as ARC has them: texts and labels
         labels = options.get("label")
-        texts = options["text"]
-        pairs = list(zip(labels, texts, strict=False)) if isinstance(labels, list) and len(labels) == len(texts) else []
-        options = texts
-        answer = next((n for n, (label, _) in enumerate(pairs) if label == answer), answer)
+        options = options["text"]
+        if isinstance(labels, list) and len(labels) == len(options) and labels.count(answer) == 1:
+            label = labels.index(answer)
     if not isinstance(options, list) or not options or not all(isinstance(option, str) for option in options):
         raise Unusable("field", f"--letters: expected a list of texts in the column {column!r}. Is --parse needed?")
     if len(options) > 26:
         raise Unusable("field", f"--letters: {len(options)} options, and the alphabet has 26 letters")
-    letters = [chr(65 + number) for number in range(len(options))]
-    if isinstance(answer, str) and answer.strip().isdigit() and answer not in options:
-        answer = int(answer)
-    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(options):
-        letter = letters[answer]
-    elif isinstance(answer, str) and options.count(answer) == 1:
-        letter = letters[options.index(answer)]
-    elif isinstance(answer, str) and answer.strip().upper() in letters:
-        letter = answer.strip().upper()
-    else:
-        raise Unusable("field", f"--letters: the answer {answer!r} is none of the options")
-    _put(row, column, [{each: option} for each, option in zip(letters, options, strict=True)])
-    _put(row, answer_column, letter)
-    row.setdefault("_options", "\n".join(f"{each}: {option}" for each, option in zip(letters, options, strict=True)))
+    return options, answer, label
+
+
+def _readings(options: list[str], answer: Any, first: int) -> dict[str, int]:
+    """The option, by its place, that each way to read an answer makes of it."""
+    found: dict[str, int] = {}
+    if isinstance(answer, bool) or not isinstance(answer, str | int):
+        return found
+    text = str(answer)
+    letter = text.strip().upper()
+    if len(letter) == 1 and 0 <= ord(letter) - 65 < len(options):
+        found["letter"] = ord(letter) - 65
+    if options.count(text) == 1:
+        found["text"] = options.index(text)
+    number = int(letter) if letter.isdecimal() and len(letter) < 4 else -1
+    if 0 <= number - first < len(options):
+        found["number"] = number - first
+    return found
+
+
+def survey_letters(rows: Iterable[Row], recipe: Recipe) -> None:
+    """Look at all answers before any is read: one number alone does not show from where it counts the options."""
+    numbers = recipe.numbers
+    for row in rows:
+        try:
+            options, answer, label = _choices(_parsed(row, recipe), recipe)
+        except Unusable:
+            continue
+        if label is not None:
+            continue
+        from_0, from_1 = (_readings(options, answer, first) for first in (0, 1))
+        if ("number" in from_0 or "number" in from_1) and not {"letter", "text"} & set(from_0):
+            numbers.numbered += 1
+            numbers.zeros += "number" not in from_1
+            numbers.lasts += "number" not in from_0
+        numbers.fits.update({"letter", "text"} & set(from_0))
+        numbers.fits.update(f"from {first}" for first, each in enumerate((from_0, from_1)) if "number" in each)
+        numbers.fits["any"] += bool(from_0 or from_1)
+    numbers.fits["number"] = numbers.fits[f"from {numbers.first}"]
 
 
 def _prompt(row: Row, recipe: Recipe) -> list[Row]:
@@ -228,41 +329,87 @@ def _filled(text: str | None, row: Row, recipe: Recipe) -> str:
 
 def _conversation(messages: list[Any], row: Row, recipe: Recipe) -> list[Row]:
     """Chat messages, in OpenAI's form or ShareGPT's, as items: up to the last one that is not the model's."""
+    turns = [_turn(message, number) for number, message in enumerate(messages)]
+    end = len(turns)
+    while end and turns[end - 1][0] == "assistant":
+        end -= 1
+    if not end:
+        raise Unusable("prompt", "no message asks the model for something")
+    # Only what is taken off is an answer: an earlier turn answers an earlier question.
+    row[ANSWER] = next((text for n in range(len(turns) - 1, end - 1, -1) if (text := _said(turns[n][1], n))), "")
     items: list[Row] = []
-    ends: list[tuple[int, bool]] = []
-    answer = ""
-    for number, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise Unusable("prompt", f"message {number + 1}: expected an object")
-        role = message.get("role", message.get("from"))
-        role = ROLES.get(role, role) if isinstance(role, str) else role
-        content = message.get("content", message.get("value"))
+    for number, (role, content) in enumerate(turns[:end]):
+        message = messages[number]
+        _refuse_lost(message, role, number)
         if role == "assistant":
-            if content not in (None, "", []):
-                answer = content if isinstance(content, str) else json.dumps(to_json(content))
-                items.append({"role": "assistant", "content": _content(content, number)})
-            for call in message.get("tool_calls") or ():
-                items.append(_call(call, number))
+            items += _assistant(message, content, number)
         elif role == "tool":
             if not isinstance(message.get("tool_call_id"), str):
                 raise Unusable("prompt", f"message {number + 1}: a tool's result without a tool_call_id")
             output = content if isinstance(content, str) else json.dumps(to_json(content), ensure_ascii=False)
             items.append({"type": "function_call_output", "call_id": message["tool_call_id"], "output": output})
-        elif role in ("user", "system", "developer"):
-            items.append({"role": role, "content": _content(content, number)})
         else:
-            raise Unusable("prompt", f"message {number + 1}: the role {role!r} is none of a conversation")
-        ends.append((len(items), role == "assistant"))
-    while ends and ends[-1][1]:
-        ends.pop()
-    if not ends:
-        raise Unusable("prompt", "no message asks the model for something")
-    row[ANSWER] = answer if len(ends) < len(messages) else ""
-    kept = items[: ends[-1][0]]
-    last = kept[-1]
+            items.append({"role": role, "content": _content(content, number)})
+    last = items[-1]
     if recipe.template is not None and last.get("role") == "user" and isinstance(last.get("content"), str):
         last["content"] = _filled(last["content"], row, recipe)
-    return kept
+    return items
+
+
+def _turn(message: Any, number: int) -> tuple[str, Any]:
+    """The role and the content of a message. A table has all columns in all rows: an empty one says nothing."""
+    if not isinstance(message, dict):
+        raise Unusable("prompt", f"message {number + 1}: expected an object")
+    role = message.get("from") if message.get("role") is None else message["role"]
+    role = ROLES.get(role, role) if isinstance(role, str) else role
+    if role not in ("user", "system", "developer", "assistant", "tool"):
+        raise Unusable("prompt", f"message {number + 1}: the role {role!r} is none of a conversation")
+    return role, message.get("value") if message.get("content") is None else message["content"]
+
+
+def _refuse_lost(message: Row, role: str, number: int) -> None:
+    """Refuse what a message says and no item can hold: a history without it is another one."""
+    lost = {
+        "function_call": "which tool_calls have replaced",
+        "refusal": "which a task row cannot hold",
+        "audio": "which a task row cannot hold",
+    }
+    if role != "tool":  # there it is the tool's, which the call has
+        lost["name"] = "which a task row cannot hold"
+    if role != "assistant":
+        lost |= dict.fromkeys((*THOUGHTS, "tool_calls"), f"which a message of the role {role} does not have")
+    for name, why in lost.items():
+        if message.get(name) not in (None, "", [], {}):
+            raise Unusable("prompt", f"message {number + 1}: {name}, {why}")
+
+
+def _assistant(message: Row, content: Any, number: int) -> list[Row]:
+    """The items of an assistant's message in the history: what it thought, said and called."""
+    items: list[Row] = []
+    thoughts = [message[name] for name in THOUGHTS if message.get(name) not in (None, "", [], {})]
+    if thoughts:
+        if not isinstance(thoughts[0], str) or any(each != thoughts[0] for each in thoughts):
+            raise Unusable("prompt", f"message {number + 1}: expected one text as reasoning")
+        summary = [{"type": "summary_text", "text": thoughts[0]}]
+        items.append({"type": "reasoning", "id": f"rs_{number + 1}", "summary": summary})
+    calls = [_call(call, number) for call in message.get("tool_calls") or ()]
+    text = _said(content, number)
+    if text or not (items or calls):  # an empty turn is a turn, too
+        items.append({"role": "assistant", "content": text})
+    return items + calls
+
+
+def _said(content: Any, number: int) -> str:
+    """What an assistant said: its text, or that of its parts."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    texts = []
+    for part in content if isinstance(content, list) else [None]:
+        known = isinstance(part, dict) and part.get("type") in ("text", "output_text", "input_text")
+        if not known or not isinstance(part.get("text"), str):
+            raise Unusable("prompt", f"message {number + 1}: expected a text, or parts of text, of the assistant")
+        texts.append(part["text"])
+    return "".join(texts)
 
 
 def _content(content: Any, number: int) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -19,7 +21,7 @@ from gym_rollouts.files import reason_of
 from gym_rollouts.kinds import faults
 from gym_rollouts.report import FINE, NOTHING_USABLE, Report
 from gym_rollouts.schema import servers
-from gym_rollouts.taskrows import PLACE, Recipe, task_of, to_tools
+from gym_rollouts.taskrows import PLACE, Recipe, survey_letters, task_of, to_tools
 from gym_rollouts.writing import format_of
 from gym_rollouts.writing.rejects import write_rejects
 
@@ -108,6 +110,8 @@ def tasks(
         (place,) = session.outputs.claim(output, "--output")
         format_of(output, "--output", [".jsonl"])
         (named,) = session.outputs.claim(rejects, "--rejects")
+        if letters:
+            survey_letters(_all_rows(files, session.spool / "letters", encoding), recipe)
         with place.open("wb") as out:
             for order, path in enumerate(files):
                 folder = session.spool / f"data-{order}"
@@ -140,12 +144,30 @@ def tasks(
     if unused:
         said.append(f"columns left out: {', '.join(unused)}. Take one with --map FIELD=COLUMN or --keep COLUMN")
     said += [f"--keep {name}: no row has this column" for name in keep or () if rows and not _there(name, columns)]
+    said += recipe.numbers.said() if rows else []
     if not (server or task_source or agent):
         said.append("the tasks name no server: add --server, or give the agent when you collect: gym eval run --agent")
     if not rows:
         said.append("no row is usable: the rejects say why" if count else "no row is usable: there is none")
     said.append(f"{output}: {rows:,} rows")
     return Report(figures, said, FINE if rows else NOTHING_USABLE)
+
+
+def _all_rows(files: list[Path], spool: Path, encoding: str | None) -> Iterator[dict[str, Any]]:
+    """The rows of all files, in a reading of their own.
+
+    Raises:
+        Fault: a file can be read once only.
+    """
+    for order, path in enumerate(files):
+        if not path.is_file():
+            raise Fault(f"--letters reads the data twice, and {path} can be read once: save it as a file")
+        folder = spool / str(order)
+        folder.mkdir(parents=True)
+        for _, row in rows_of(path, folder, encoding):
+            if isinstance(row, dict):
+                yield row
+        shutil.rmtree(folder)
 
 
 def _there(name: str, columns: Counter[str]) -> bool:
