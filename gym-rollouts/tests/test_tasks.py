@@ -228,6 +228,49 @@ def test_a_history_is_kept_or_refused() -> None:
     assert prompt({"messages": both}) == [user]
 
 
+def test_a_template_with_a_misspelled_column_is_refused(here: Path) -> None:
+    write(Path("d.jsonl"), [{"problem": "2 + 2?", "answer": "4"}])
+    for template, near in (
+        ("Solve: {problm}", "'problem'"), ("{problem} {anser}", "'answer'"), (r"\boxed{x}", "'"), ("{options}", "'"),
+    ):  # fmt: skip
+        with pytest.raises(Fault, match=f"--template: no column is called .*did you mean {near}"):
+            make("d.jsonl", template=template)
+    assert not OUT.exists()
+    assert make("d.jsonl", template=r"{problem} \boxed{answers} {x} {question}").figures["tasks"] == 1
+
+
+def test_an_option_that_does_nothing_is_said_or_refused(here: Path) -> None:
+    pictures = [{"type": "image_url", "image_url": {"url": "data:x"}}]
+    request = {"responses_create_params": {"input": "q", "tools": [], "instructions": "i"}}
+    for row in (request, {"messages": [{"role": "user", "content": pictures}]}):
+        write(Path("d.jsonl"), [row | {"question": "q"}])
+        with pytest.raises(Fault, match="--template changes nothing"):
+            make("d.jsonl", template="{question}!")
+    with pytest.raises(Fault, match="--parse questio: no row has this column; did you mean question"):
+        make("d.jsonl", parse=["questio"])
+    tool = {"type": "function", "name": "own", "parameters": {}, "strict": False}
+    Path("t.json").write_text(json.dumps([tool | {"name": "f"}]))
+    own = {"responses_create_params": {"input": [{"role": "system", "content": "s"}], "tools": [tool]}}
+    write(Path("d.jsonl"), [own, request])
+    said = make("d.jsonl", system="x", tools=Path("t.json")).lines
+    assert "--system: 1 of 2 rows have a system message of their own, and keep it" in said
+    assert "--tools: 1 of 2 rows have tools of their own, and keep them" in said
+    assert [row["responses_create_params"]["tools"][0]["name"] for row in read(OUT)] == ["own", "f"]
+
+
+def test_two_sources_of_one_field_and_a_split_of_a_file_are_refused(here: Path) -> None:
+    write(Path("d.jsonl"), ROWS)
+    for options in (
+        {"mapped": ["a=answer", "a=topic"]}, {"mapped": ["a.b=answer", "a=topic"]}, {"mapped": ["a=answer"], "keep": ["a"]},
+    ):  # fmt: skip
+        with pytest.raises(Fault, match="a field has one value"):
+            make("d.jsonl", **options)
+    make("d.jsonl", mapped=["a=answer", "b=answer"], keep=["topic"])
+    with pytest.raises(Fault, match=r"--split test: d\.jsonl is a file"):
+        make("d.jsonl", split="test")
+    assert write(Path("test-0.jsonl"), ROWS) and make("test-0.jsonl", split="test").figures["tasks"] == 2
+
+
 def test_prompts_in_files(here: Path) -> None:
     write(Path("d.jsonl"), ROWS[:1])
     Path("s.txt").write_text("be\nbrief\n")

@@ -217,6 +217,8 @@ def expand(paths: list[Path], split: str | None) -> list[Path]:
         if path.is_dir():
             files += _of_folder(path, split)
         elif suffix_of(path) in READERS:
+            if split is not None and path.exists() and _split_of(path, path.parent) != split:
+                raise Fault(f"--split {split}: {path} is a file, which has no splits. Leave --split out")
             files.append(path)
         else:
             raise Fault(f"{path}: the end of the name tells the format: it must be one of {', '.join(READERS)}")

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
 
 from gym_rollouts.errors import Unusable
@@ -76,7 +77,10 @@ class Recipe:
     task_source: str | None = None
     agent: str | None = None
     numbers: Numbers = field(default_factory=lambda: Numbers(), compare=False)
+    #: The columns that were used, and --template if it was.
     used: set[str] = field(default_factory=set, compare=False)
+    #: Which options found nothing to do, and in how many of the rows.
+    idle: Counter[str] = field(default_factory=Counter, compare=False)
 
 
 def task_of(row: Row, recipe: Recipe) -> Row:
@@ -98,11 +102,15 @@ def task_of(row: Row, recipe: Recipe) -> Row:
             raise Unusable("prompt", "responses_create_params.input: expected a text or a list")
     else:
         request, items = {}, _prompt(row, recipe)
-    if recipe.system is not None and not any(isinstance(i, dict) and i.get("role") == "system" for i in items):
-        items = [{"role": "system", "content": recipe.system}, *items]
+    if recipe.system is not None:
+        if any(isinstance(item, dict) and item.get("role") == "system" for item in items):
+            recipe.idle["--system"] += 1
+        else:
+            items = [{"role": "system", "content": recipe.system}, *items]
     request["input"] = items
     if recipe.tools:
-        request["tools"] = list(recipe.tools)
+        recipe.idle["--tools"] += bool(request.get("tools"))
+        request["tools"] = request.get("tools") or list(recipe.tools)
     made: Row = {"responses_create_params": request}
     for target, column in recipe.fields:
         found = _get(row, column)
@@ -305,6 +313,24 @@ def _places(template: str, row: Row) -> list[str]:
     return [] if "question" in names else [name for name in names if name.partition(".")[0] in row]
 
 
+def misspelled(template: str, columns: Iterable[str], letters: bool) -> tuple[str, str] | None:
+    """A place of a template that is no column, with the column that is nearest; None where all of them may be meant.
+
+    Braces around what is no column stay, since LaTeX has many. So a place is misspelled if it is nearly a column and
+    no argument of a LaTeX command, or if the template has no place that is a column.
+    """
+    known = [*columns, "question", *(["options"] if letters else [])]
+    places = list(PLACE.finditer(template))
+    strange = [place for place in places if place[1] not in known and place[1].partition(".")[0] not in known]
+    alone = len(strange) == len(places)
+    for place in strange:
+        argument = re.search(r"[\w}\]^]$", template[: place.start()])
+        if near := get_close_matches(place[1], known, 1, 0.0 if alone else 0.8):
+            if alone or not argument:
+                return place[1], near[0]
+    return None
+
+
 def _filled(text: str | None, row: Row, recipe: Recipe) -> str:
     """The template with the row's values in it. Braces around what is no column stay: LaTeX has many.
 
@@ -312,6 +338,7 @@ def _filled(text: str | None, row: Row, recipe: Recipe) -> str:
     """
     if recipe.template is None:
         return text or ""
+    recipe.used.add("--template")
     values = row if text is None else {**row, "question": text}
     if "_options" in row:
         values = {**values, "options": row["_options"]}

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -21,11 +22,14 @@ from gym_rollouts.files import reason_of
 from gym_rollouts.kinds import faults
 from gym_rollouts.report import FINE, NOTHING_USABLE, Report
 from gym_rollouts.schema import servers
-from gym_rollouts.taskrows import PLACE, Recipe, survey_letters, task_of, to_tools
+from gym_rollouts.taskrows import PLACE, Recipe, misspelled, survey_letters, task_of, to_tools
 from gym_rollouts.writing import format_of
 from gym_rollouts.writing.rejects import write_rejects
 
 Texts = Optional[list[str]]
+#: What rows may have of their own, so that an option changes nothing.
+OWN = {"--system": "a system message", "--tools": "tools"}
+THEM = {"--system": "it", "--tools": "them"}
 
 
 def tasks(
@@ -90,7 +94,7 @@ def tasks(
         Fault: an input is not there or of no known format, an output would destroy something, or an option cannot be
             honored.
     """
-    fields = tuple(_pair(each) for each in mapped or ())
+    fields = _pairs(mapped or [], keep or [])
     version = gym.installed() if nemo_gym else None
     if server:
         gym.check_server(server, version is not None)
@@ -132,6 +136,8 @@ def tasks(
                         continue
                     out.write(line + b"\n")
                     rows += 1
+        if columns:
+            _see_used(recipe, columns, rows)
         write_rejects(found, named)
     unused = sorted(set(columns) - recipe.used)
     steps = Counter(reject.step for reject in found)
@@ -145,6 +151,11 @@ def tasks(
         said.append(f"columns left out: {', '.join(unused)}. Take one with --map FIELD=COLUMN or --keep COLUMN")
     said += [f"--keep {name}: no row has this column" for name in keep or () if rows and not _there(name, columns)]
     said += recipe.numbers.said() if rows else []
+    said += [
+        f"{option}: {idle:,} of {count:,} rows have {OWN[option]} of their own, and keep {THEM[option]}"
+        for option, idle in recipe.idle.items()
+        if idle
+    ]
     if not (server or task_source or agent):
         said.append("the tasks name no server: add --server, or give the agent when you collect: gym eval run --agent")
     if not rows:
@@ -168,6 +179,29 @@ def _all_rows(files: list[Path], spool: Path, encoding: str | None) -> Iterator[
             if isinstance(row, dict):
                 yield row
         shutil.rmtree(folder)
+
+
+def _see_used(recipe: Recipe, columns: Counter[str], rows: int) -> None:
+    """See that what the options name is there, now that all rows are known.
+
+    Raises:
+        Fault: a column that no row has, or a template that no task came from.
+    """
+    for name in recipe.json:
+        if name not in columns:
+            near = get_close_matches(name, columns, 1, 0.0)
+            raise Fault(f"--parse {name}: no row has this column{f'; did you mean {near[0]}?' if near else ''}")
+    if recipe.template is None:
+        return
+    if wrong := misspelled(recipe.template, columns, recipe.letters):
+        raise Fault(
+            f"--template: no column is called {wrong[0]!r}; did you mean {wrong[1]!r}? There are: {', '.join(columns)}"
+        )
+    if rows and "--template" not in recipe.used:
+        raise Fault(
+            "--template changes nothing: the rows have requests already, or messages that do not end with a text of the "
+            "user. Leave it out"
+        )
 
 
 def _there(name: str, columns: Counter[str]) -> bool:
@@ -197,6 +231,21 @@ def _task(row: dict[str, Any], recipe: Recipe, server: str | None, ask: bool) ->
     if ask and (wrong := gym.says("tasks", made, server, frozenset(recipe.keep))):
         raise Unusable("nemo-gym", wrong)
     return line
+
+
+def _pairs(mapped: list[str], keep: list[str]) -> tuple[tuple[str, str], ...]:
+    """The fields that --map asks for, each from its column.
+
+    Raises:
+        Fault: a field from two columns, of which one would be lost.
+    """
+    pairs = [_pair(each) for each in mapped]
+    asked = [*pairs, *((name, name) for name in keep)]
+    for number, (target, column) in enumerate(asked):
+        for other, before in asked[:number]:
+            if column != before and f"{target}.".startswith(f"{other}.") | f"{other}.".startswith(f"{target}."):
+                raise Fault(f"{target} from {column}, and {other} from {before}: a field has one value. Leave one out")
+    return tuple(pairs)
 
 
 def _pair(text: str) -> tuple[str, str]:
