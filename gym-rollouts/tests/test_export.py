@@ -1,6 +1,8 @@
 """Rows as a training framework's loader takes them."""
 
+import gzip
 import json
+import os
 import re
 from pathlib import Path
 
@@ -194,6 +196,67 @@ def test_results_that_follow_each_other_are_one_message() -> None:
         "role": "user",
         "content": "<tool_response>\n1\n</tool_response>\n<tool_response>\n2\n</tool_response>",
     }
+
+
+def test_parts_of_text_are_joined_and_pictures_refused(here: Path) -> None:
+    texts, user = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], {"role": "user", "content": "q"}
+    picture, said = [{"type": "image_url", "image_url": {"url": "data:x"}}], {"role": "assistant", "content": "a"}
+    called = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    returned = {"role": "tool", "tool_call_id": "c", "name": "f", "content": texts}
+    rows = [
+        {"messages": [{"role": "system", "content": texts}, {"role": "user", "content": texts}, said], "tools": TOOLS},
+        {"messages": [user, {"role": "assistant", "content": texts, "tool_calls": [called]}, returned, said]},
+        {"messages": [{"role": "user", "content": picture}, said]},
+        {"messages": [user, said | {"thinking": "hm"}]},
+        {"messages": [{"role": "user", "content": [{"type": "video", "video": "v"}]}, said]},
+    ]
+    write(here / "sft.jsonl", rows)
+    for to, output in (("openrlhf", OUT), ("verl", Path("out.parquet"))):
+        made = export(Path("sft.jsonl"), to=to, output=output)
+        first, second = read(OUT) if to == "openrlhf" else pq.read_table(output).to_pylist()
+        assert first["messages"][0]["content"].startswith("a\nb\n\n# Tools")
+        assert [each["content"] for each in first["messages"][1:]] == ["a\nb", "a"]
+        assert second["messages"][1]["content"].startswith("a\nb\n<tool_call>")
+        assert second["messages"][2]["content"] == "<tool_response>\na\nb\n</tool_response>"
+        assert made.lines[1:4] == [
+            f"sft.jsonl:3: message 1: {to} takes no pictures",
+            f"sft.jsonl:4: message 2: {to} takes no field 'thinking', which would be lost",
+            f"sft.jsonl:5: message 1: {to} takes no parts of the type 'video'",
+        ]
+    asked = [{"type": "input_image", "image_url": "data:x", "detail": "auto"}, {"type": "input_text", "text": "w?"}]
+    write(here / "t.jsonl", [{"responses_create_params": {"input": [{"role": "user", "content": asked}]}}])
+    assert "verl takes no pictures" in export(Path("t.jsonl"), to="verl", output=OUT).lines[1]
+    assert export(Path("t.jsonl"), to="trl", output=OUT).figures["written"] == 1
+
+
+def test_a_row_of_a_form_that_nobody_thought_of_is_left_out(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def convert(row: dict) -> dict:
+        return {"text": row["messages"][3]["content"]}
+
+    monkeypatch.setitem(TARGETS["trl"], "sft", convert)
+    made = export(Path("sft.jsonl"), to="trl", output=OUT)
+    assert (made.figures["written"], made.figures["rejected"]) == (1, 1)
+    assert "sft.jsonl:2: trl cannot be given this row: IndexError" in made.lines[1]
+
+
+def test_verl_gets_the_answer_from_where_it_stands(here: Path) -> None:
+    asked = {"responses_create_params": {"input": "q"}}
+    rows = [{"verifier_metadata": {"expected_answer": "4"}}, {"task_data": {"expected_answer": 5}}, {"expected_answer": None}]
+    write(here / "t.jsonl", [asked | row for row in rows])
+    export(Path("t.jsonl"), to="verl", output=OUT)
+    assert [row["reward_model"]["ground_truth"] for row in read(OUT)] == ["4", "5", ""]
+
+
+def test_a_damaged_input_is_told(prepared: Path) -> None:
+    row = read("sft.jsonl")[1]
+    lines = "".join(json.dumps(row | {"task_index": n, "x": os.urandom(1000).hex()}) + "\n" for n in range(3000))
+    packed = gzip.compress(lines.encode())
+    Path("cut.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    made = export(Path("cut.jsonl.gz"), to="trl", output=OUT)
+    assert made.status == 1
+    assert made.figures["written"] == len(read(OUT)) > 0
+    assert "the gzip data is damaged or ends too early" in made.lines[-2]
+    assert "damaged" in read("rejects.jsonl")[-1]["reason"]
 
 
 def test_what_is_left_out_is_named(prepared: Path) -> None:

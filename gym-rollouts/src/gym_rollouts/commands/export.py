@@ -22,7 +22,7 @@ from gym_rollouts.files import open_sources
 from gym_rollouts.kinds import Row, Unsound, decode, faults, kind_of
 from gym_rollouts.lines import ranges, read
 from gym_rollouts.messages import Template, render
-from gym_rollouts.report import FINE, NOTHING_USABLE, Report
+from gym_rollouts.report import FINE, FOUND, NOTHING_USABLE, Report
 from gym_rollouts.rollouts import prompt_of
 from gym_rollouts.tool_text import as_text, with_tools
 from gym_rollouts.writing import format_of
@@ -86,7 +86,7 @@ def nemo_rl_task(row: Row) -> Row:
 
 def openrlhf_sft(row: Row) -> Row:
     """A conversation for OpenRLHF's SFTDataset, with its tools as text: the loader gives the chat template none."""
-    return {"messages": with_tools(as_text(row["messages"]), row.get("tools") or [])}
+    return {"messages": with_tools(as_text(row["messages"], "openrlhf"), row.get("tools") or [])}
 
 
 def openrlhf_preference(row: Row) -> Row:
@@ -94,14 +94,14 @@ def openrlhf_preference(row: Row) -> Row:
     for side in ("chosen", "rejected"):
         if len(row[side]) > 1:
             raise Unusable("turns", f"{side} has {len(row[side])} messages, and OpenRLHF would learn the tools' too")
-    prompt = with_tools(as_text(row["prompt"]), row.get("tools") or [])
-    return {"prompt": prompt, "chosen": as_text(row["chosen"]), "rejected": as_text(row["rejected"])}
+    prompt = with_tools(as_text(row["prompt"], "openrlhf"), row.get("tools") or [])
+    return {"prompt": prompt, "chosen": as_text(row["chosen"], "openrlhf"), "rejected": as_text(row["rejected"], "openrlhf")}
 
 
 def openrlhf_rl(row: Row) -> Row:
     """A prompt for OpenRLHF's PromptDataset. `label` is the whole task as text, which its reward function gets."""
     label = json.dumps(row, ensure_ascii=False)
-    return {"prompt": _prompt_with_tools(row), "label": label, "datasource": _source_of(row)}
+    return {"prompt": _prompt_with_tools(row, "openrlhf"), "label": label, "datasource": _source_of(row)}
 
 
 def verl_sft(row: Row) -> Row:
@@ -109,7 +109,7 @@ def verl_sft(row: Row) -> Row:
 
     In Parquet, the parameters of all tools would share one type, and each tool would have the fields of all others.
     """
-    return {"messages": with_tools(as_text(row["messages"]), row.get("tools") or [])}
+    return {"messages": with_tools(as_text(row["messages"], "verl"), row.get("tools") or [])}
 
 
 def verl_rl(row: Row) -> Row:
@@ -117,10 +117,10 @@ def verl_rl(row: Row) -> Row:
 
     A reward manager of verl reads `reward_model.ground_truth` of each row: text, empty where the task has no answer.
     """
-    answer = row.get("expected_answer", "")
+    answer = _answer_of(row)
     return {
         "data_source": _source_of(row),
-        "prompt": _prompt_with_tools(row),
+        "prompt": _prompt_with_tools(row, "verl"),
         "reward_model": {
             "style": "rule",
             "ground_truth": answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False),
@@ -129,17 +129,25 @@ def verl_rl(row: Row) -> Row:
     }
 
 
+def _answer_of(row: Row) -> Any:
+    """The expected answer of a task, which may stand where NeMo Gym reads it, too; an empty text where there is none."""
+    for holder in (row, row.get("verifier_metadata"), row.get("task_data")):
+        if isinstance(holder, dict) and holder.get("expected_answer") is not None:
+            return holder["expected_answer"]
+    return ""
+
+
 def _source_of(row: Row) -> str:
     """What a task is counted under: its source, else its agent."""
     source = row.get("task_source")
     return (source if isinstance(source, str) else None) or agent_of(row) or "default"
 
 
-def _prompt_with_tools(row: Row) -> list[Row]:
+def _prompt_with_tools(row: Row, loader: str) -> list[Row]:
     """The prompt of a task, with its tools as text of the system message."""
     flat = row["responses_create_params"].get("tools") or []
     tools = [{"type": "function", "function": {n: v for n, v in tool.items() if n != "type"}} for tool in flat]
-    return with_tools(as_text(_prompt(row)), tools)
+    return with_tools(as_text(_prompt(row), loader), tools)
 
 
 def agent_of(row: Row) -> str | None:
@@ -182,6 +190,11 @@ def _prompt(row: Row) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = msgspec.to_builtins(render(prompt.messages, Template()))
     return messages
 
+
+#: What a converter raises where a row has a form that nobody thought of: that row is left out, and no other.
+ODD = (
+    TypeError, ValueError, LookupError, AttributeError, RecursionError, OverflowError, msgspec.MsgspecError,
+)  # fmt: skip
 
 #: The kinds of rows that an agent gets.
 TASKS = ("tasks", "rl")
@@ -279,13 +292,17 @@ def export(
                         )
                     kinds[told] += 1
                     out.write(made, SCHEMAS.get(to, {}).get(told))
+        if source.damage:
+            found.append(Reject(str(rows), count + 1, "unreadable", source.damage))
         write_rejects(found, named)
     written = kinds.total()
     figures = {"rows": count, "written": written, "rejected": len(found), "kind": next(iter(kinds), None)}
     said = [f"{count:,} rows: {written:,} written for {to}, {len(found):,} rejected ({rejects})"]
     said += [f"{reject.file}:{reject.line}: {reject.reason}" for reject in found[:3]]
+    if source.damage:
+        said.append(f"{rows}: {source.damage}: the rows behind line {count:,} are missing")
     said.append(f"{output}: {written:,} rows" + (f" of the kind {next(iter(kinds))}" if kinds else ""))
-    return Report(figures, said, FINE if written else NOTHING_USABLE)
+    return Report(figures, said, NOTHING_USABLE if not written else FOUND if source.damage else FINE)
 
 
 def _converted(
@@ -310,4 +327,7 @@ def _converted(
         raise Unusable("sound", fault)
     if agents and told not in TASKS:
         raise Fault(f"--agent is for task rows, and these are of the kind {told}")
-    return told, takes[told](with_agent(row, agents))
+    try:
+        return told, takes[told](with_agent(row, agents))
+    except ODD as error:
+        raise Unusable("form", f"{to} cannot be given this row: {type(error).__name__}: {error}") from None
