@@ -333,9 +333,15 @@ def test_faults_of_csv(here: Path) -> None:
         (5, "a blank line"), (6, "1 cells, where t"), (7, "not UTF-8. If th")
     ]  # fmt: skip
     assert [row["expected_answer"] for row in read(OUT)] == ["1", "2", "5"]
-    Path("open.csv").write_text('question\n"1?\n2?\n3?\n')
-    assert make("open.csv").status == 1
-    assert "not CSV" in read("rejects.jsonl")[0]["reason"]
+    Path("open.csv").write_text('question\n1?\n"2?\n3?\n4?\n')
+    assert make("open.csv").figures["tasks"] == 1
+    assert [(row["line"], row["reason"]) for row in read("rejects.jsonl")] == [
+        (3, "not CSV: a quote opens and is never closed (lines 3 to 5)"),
+        (4, "not CSV: inside of what a quote on line 3 opens"),
+        (5, "not CSV: inside of what a quote on line 3 opens"),
+    ]
+    Path("d.tsv").write_text("question (a, b, c)\tanswer\nwhat, is, 1\t2\n")
+    assert make("d.tsv", question="question (a, b, c)").figures["tasks"] == 1
     for head in ("", "a,a\n"):
         Path("head.csv").write_text(head)
         with pytest.raises(Fault, match=r"empty|two columns"):
@@ -404,6 +410,82 @@ def test_values_of_tables(here: Path) -> None:
     Path("bad.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(Fault, match=r"cannot be read as Parquet"):
         make("bad.parquet")
+
+
+def test_values_that_python_cannot_hold_reject_their_row_if_used(here: Path) -> None:
+    from decimal import Decimal
+
+    when = pa.array([1_700_000_000_123_456_789, 1_700_000_000_000_000_000], pa.timestamp("ns"))
+    far = pa.array([253_402_300_800_000_000, 0], pa.timestamp("us"))
+    exact = pa.array([Decimal("0.10"), Decimal("12345678901234567890.123456789012345678")], pa.decimal128(38, 18))
+    pq.write_table(pa.table({"question": ["a", "b"], "when": when, "far": far, "exact": exact}), "d.parquet")
+    make("d.parquet", keep=["exact"])
+    assert [row["exact"] for row in read(OUT)] == [0.1, "12345678901234567890.123456789012345678"]
+    make("d.parquet", keep=["far"])
+    assert [row["far"] for row in read(OUT)] == ["1970-01-01T00:00:00"]
+    assert "a value of the type timestamp[us] that cannot be read" in read("rejects.jsonl")[0]["reason"]
+    assert make("d.parquet", keep=["when"]).figures["tasks"] + len(read("rejects.jsonl")) == 2
+
+
+def test_a_name_that_stands_twice_is_refused(here: Path) -> None:
+    table = pa.Table.from_arrays([pa.array(["a"])] * 3, names=["question", "answer", "answer"])
+    pq.write_table(table, "d.parquet")
+    with pa.OSFile("d.arrow", "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    for name in ("d.parquet", "d.arrow"):
+        with pytest.raises(Fault, match="two columns are called 'answer'"):
+            make(name)
+    lines = ['{"question": "a", "question": "b"}', '{"question": "c", "x": {"y": 1, "y": 2}}', '{"question": "d"}']
+    write(Path("d.jsonl"), lines)
+    Path("d.json").write_text(f"[{', '.join(lines)}]")
+    for name in ("d.jsonl", "d.json"):
+        assert make(name).figures["tasks"] == 1
+        assert [(row["line"], row["reason"]) for row in read("rejects.jsonl")] == [
+            (1, "the key 'question' stands twice in one object"), (2, "the key 'y' stands twice in one object")
+        ]  # fmt: skip
+
+
+def test_one_faulty_value_of_a_json_file_rejects_its_row(here: Path) -> None:
+    rows = b'[{"question": "a", "answer": NaN}, {"question": "\\ud83d", "answer": 1}, {"question": "\xff", "answer": 1},'
+    Path("d.json").write_bytes(rows + b' {"question": "\xc3\xa9", "answer": 1}]')
+    make("d.json", mapped=["expected_answer=answer"])
+    assert [row["line"] for row in read("rejects.jsonl")] == [1, 2, 3]
+    assert read(OUT)[0]["responses_create_params"]["input"][0]["content"] == "é"
+
+
+@pytest.mark.parametrize(
+    ("value", "tasks"),
+    [
+        ({"question": "which?", "options": ["a", "b"]}, 1), ({"question": "which?", "options": ["a"], "tags": [{}]}, 1),
+        ({"messages": [{"role": "user", "content": "q"}], "tools": [{}]}, 1), ({"version": "1", "data": ROWS}, 2),
+        ({"conversations": [{"id": 1, "messages": [{"role": "user", "content": "q"}]}]}, 1),
+    ],
+)  # fmt: skip
+def test_a_json_object_is_a_row_or_has_rows(here: Path, value: dict, tasks: int) -> None:
+    Path("d.json").write_text(json.dumps(value))
+    assert make("d.json").figures["tasks"] == tasks
+
+
+def test_folders_with_several_datasets_or_names_that_end_with_the_split(here: Path) -> None:
+    for name in ("gsm/main/train.jsonl", "gsm/main/test.jsonl", "gsm/socratic/train.jsonl", "q/quiz_train.jsonl",
+                 "q/quiz_test.jsonl", "hub/data/x-train-00000-of-00002.jsonl", "hub/data/x-train-00001-of-00002.jsonl"):  # fmt: skip
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        write(Path(name), [{"question": name}])
+    with pytest.raises(Fault, match="several datasets with the split train: main, socratic"):
+        make("gsm", split="train")
+    with pytest.raises(Fault, match="several splits: test, train"):
+        make("q")
+    for name, split, count in (("gsm", "test", 1), ("gsm/main", "train", 1), ("q", "test", 1), ("hub", "train", 2)):
+        assert make(name, split=split).figures["tasks"] == count
+
+
+def test_a_second_run_in_the_same_folder_reads_the_data_and_no_more(here: Path) -> None:
+    write(here / "d.jsonl", [*ROWS, "x"])
+    for _ in range(2):
+        assert make(".").figures["rows"] == 3
+    write(OUT, ROWS)  # the user's own, which the output would destroy
+    with pytest.raises(Fault, match="is an input too"):
+        make(".")
 
 
 def test_tools_of_either_shape(here: Path) -> None:

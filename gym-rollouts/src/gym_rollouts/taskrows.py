@@ -31,6 +31,13 @@ READINGS = ("letter", "text", "number")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands in a row for a value that could not be read: a row is rejected if it is used."""
+
+    reason: str
+
+
 @dataclass
 class Numbers:
     """What all answers of a column together tell of how each is to be read: see `survey_letters`."""
@@ -485,8 +492,20 @@ def to_json(value: Any) -> Any:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return _exact(value)
+    if isinstance(value, Unreadable):
+        raise Unusable("field", value.reason)
     raise Unusable("field", f"a value of the type {type(value).__name__}, which JSON does not have")
+
+
+def _exact(value: Decimal) -> int | float | str:
+    """A decimal number as JSON readers take it whole: as a number where they get all digits, else as text."""
+    if not value.is_finite():
+        raise Unusable("field", f"the number {value}, which JSON does not have")
+    if value == value.to_integral_value():
+        return int(value)
+    near = float(value)
+    return near if Decimal(repr(near)) == value else f"{value:f}".rstrip("0")
 
 
 def to_tools(tools: Any) -> tuple[Any, ...]:

@@ -107,7 +107,7 @@ def tasks(
         question, messages, fields, tuple(servers().get(server or "", ())), tuple(keep or ()), tuple(parse or ()),
         letters, prompt, form, _tools(tools), task_source or server, agent,
     )  # fmt: skip
-    files = expand(data, split)
+    files = expand(data, split, (output, rejects))
     found: list[Reject] = []
     count, rows, columns, seen = 0, 0, Counter[str](), dict[bytes, str]()
     with open_session([*files, *([tools] if tools else [])], spool=spool, quiet=quiet) as session:
