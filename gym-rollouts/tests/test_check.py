@@ -126,10 +126,50 @@ def test_faults_of_rollouts(change: dict, reason: str) -> None:
         ([*called()[:2], FOUR], "the call c1 has no result"),
         (called()[:1] + called()[2:], "follows no call of that id"),
         (called(arguments="{"), "the arguments of f are not JSON"),
+        (called(arguments="[1]"), "messages[1]: the arguments of f are no JSON object"),
+        (called(name="g"), "a call of \"g\", which is none of the row's tools"),
+        ([USER, FOUR | {"content": " \n"}], "says and calls nothing"),
+        ([USER, FOUR | {"content": [{"type": "text", "text": " "}]}], "says and calls nothing"),
+        ([USER | {"content": []}, FOUR], "messages[0].content: an empty list"),
+        ([USER | {"content": [{"type": "video", "x": 1}]}, FOUR], "a part of the type 'video' without what it shows"),
+        ([USER | {"content": [{"type": "image_url", "image_url": {}}]}, FOUR], "content[0]: a part of the type 'image_url'"),
+        ([USER | {"content": [{"type": "text", "text": None}]}, FOUR], "a part of the type 'text'"),
+        ([USER | {"content2": "x"}, FOUR], "the unknown field 'content2'. Is 'content' meant?"),
+        ([USER, FOUR | {"tool_call": []}], "the unknown field 'tool_call'. Is 'tool_calls' meant?"),
     ],
-)
+)  # fmt: skip
 def test_faults_of_conversations(messages: list, reason: str) -> None:
-    assert reason in str(wrong("sft", {"messages": messages}))
+    assert reason in str(wrong("sft", {"messages": messages, "tools": [{"type": "function", "function": {"name": "f"}}]}))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"messages": called(name="g")}, {"messages": called(name="g"), "tools": []}, {"messages": called(arguments="")},
+        {"messages": [USER, FOUR | {"thinking": "hm", "weight": 0, "name": "Bob"}]},
+        {"messages": [USER | {"content": [{"type": "image"}, {"type": "text", "text": ""}]}, FOUR], "images": ["x"]},
+        {"messages": [USER | {"content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}, FOUR]},
+        {"messages": [USER | {"content": [{"type": "video", "video": "v.mp4"}]}, FOUR]},
+        {"messages": [USER, FOUR | {"content": [{"type": "text", "text": "a"}]}]},
+    ],
+)  # fmt: skip
+def test_conversations_that_a_trainer_takes_pass(row: dict) -> None:
+    assert wrong("sft", row) is None
+
+
+def test_a_rejected_side_may_call_what_is_no_tool() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    pair = {"prompt": [USER], "chosen": called()[1:], "rejected": called(name="g")[1:], "tools": tools}
+    assert wrong("preference", pair) is None
+    assert "which is none" in str(wrong("preference", pair | {"chosen": pair["rejected"], "rejected": pair["chosen"]}))
+
+
+@pytest.mark.parametrize("kind", ["sft", "preference"])
+def test_a_training_row_that_stands_twice_is_told(here: Path, kind: str) -> None:
+    path = write(here / "r.jsonl", [SOUND[kind], SOUND[kind] | {"task_index": 1}] * 2)
+    report = check([path], sound=Path("s.jsonl"))
+    assert report.lines[:2] == [f"{path}:3: the same row as line 1", f"{path}:4: the same row as line 2"]
+    assert len(read("s.jsonl")) == 2
 
 
 def test_faults_of_pairs() -> None:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from gym_rollouts import schema
@@ -192,16 +193,26 @@ def attempt_of(row: Row) -> Any:
 # -------------------------------------------------------------------------------------------------- training rows
 
 
+#: What chat templates read of a message.
+FIELDS = ("role", "content", "name", "reasoning_content", "tool_calls", "tool_call_id")
+
+
 def conversation(row: Row) -> str | None:
     """An SFT conversation: what the model learns stands last, and calls and results match."""
-    return _turns(row["messages"], "messages") or _ends("messages", row["messages"])
+    messages = row["messages"]
+    return _turns(messages, "messages", row) or _ends("messages", messages) or _unoffered(messages, "messages", row)
 
 
 def sides(row: Row) -> str | None:
-    """Two sides of a pair: each a continuation of the prompt, and not the same."""
+    """Two sides of a pair: each a continuation of the prompt, and not the same.
+
+    A rejected side may call what no tool is: that can be why it is the worse one.
+    """
     for side in ("chosen", "rejected"):
-        if wrong := _turns([*row["prompt"], *row[side]], f"prompt and {side}") or _ends(side, row[side]):
+        if wrong := _turns([*row["prompt"], *row[side]], f"prompt and {side}", row) or _ends(side, row[side]):
             return wrong
+    if wrong := _unoffered(row["chosen"], "chosen", row):
+        return wrong
     if row["chosen"] == row["rejected"]:
         return "chosen and rejected are the same"
     better, worse = row.get("chosen_reward"), row.get("rejected_reward")
@@ -214,16 +225,57 @@ def _ends(place: str, messages: list[Any]) -> str | None:
     last = messages[-1]
     if last.get("role") != "assistant":
         return f"{place}: the last message has the role {last.get('role')!r}, expected 'assistant'"
-    if not last.get("content") and not last.get("tool_calls"):
+    content = last.get("content")
+    texts = [content] if isinstance(content, str) else [part.get("text", part) for part in content or ()]
+    if not last.get("tool_calls") and not any(not isinstance(text, str) or text.strip() for text in texts):
         return f"{place}: the last message says and calls nothing"
     return None
 
 
-def _turns(messages: list[Any], place: str) -> str | None:
+def _unoffered(messages: list[Any], place: str, row: Row) -> str | None:
+    """A call of a tool that the row does not offer, where it offers some: the model would learn to make tools up."""
+    tools = [tool.get("function", tool) for tool in row.get("tools") or ()]
+    names = {tool.get("name") for tool in tools if isinstance(tool, dict)}
+    for number, message in enumerate(messages):
+        for call in message.get("tool_calls") or ():
+            if names and (name := call["function"].get("name")) not in names:
+                return f"{place}[{number}]: a call of {schema.quote(name)}, which is none of the row's tools"
+    return None
+
+
+def _content(message: Any, where: str, row: Row) -> str | None:
+    """What a template would pass over in silence: a field that is nearly one that it reads, a part without its value."""
+    for name in message:
+        if name not in FIELDS and (near := get_close_matches(name, FIELDS, 1, 0.85)):
+            return f"{where}: the unknown field {name!r}. Is {near[0]!r} meant?"
+    content = message.get("content")
+    if not isinstance(content, list):
+        return None
+    if not content and not message.get("tool_calls"):
+        return f"{where}.content: an empty list"
+    for number, part in enumerate(content):
+        kind = part.get("type")
+        if isinstance(kind, str) and not _shows(part, kind, row):
+            return f"{where}.content[{number}]: a part of the type {kind!r} without what it shows"
+    return None
+
+
+def _shows(part: Any, kind: str, row: Row) -> bool:
+    """Say whether a part has its value: a text, an address, or what a column beside the messages holds."""
+    if kind == "text":
+        return isinstance(part.get("text"), str)
+    held = [part.get(name) for name in (kind, "url", "path", "base64", "data")]
+    held = [each.get("url", each) if isinstance(each, dict) else each for each in held]
+    return any(held) or bool(row.get(kind) or row.get(f"{kind}s"))
+
+
+def _turns(messages: list[Any], place: str, row: Row) -> str | None:
     waiting = set[Any]()
     for number, message in enumerate(messages):
         role, content = message.get("role"), message.get("content")
         where = f"{place}[{number}]"
+        if wrong := _content(message, where, row):
+            return wrong
         if role == "tool":
             if message.get("tool_call_id") not in waiting:
                 return f"{where}: the result of {schema.quote(message.get('tool_call_id'))} follows no call of that id"
@@ -242,9 +294,11 @@ def _turns(messages: list[Any], place: str) -> str | None:
             arguments = call["function"].get("arguments")
             if isinstance(arguments, str) and arguments.strip():
                 try:
-                    json.loads(arguments)
+                    given = json.loads(arguments)
                 except (ValueError, RecursionError):
                     return f"{where}: the arguments of {call['function'].get('name')} are not JSON"
+                if not isinstance(given, dict):
+                    return f"{where}: the arguments of {call['function'].get('name')} are no JSON object"
     return None
 
 
@@ -271,15 +325,16 @@ def _call_as_text(message: Any) -> Any:
 
 TASK = (prompt_is_there, temperature_is_possible, tools_are_schemas, answer_is_an_option, one_value_for_a_field)
 WHOLE: Callable[[Row], Any] = lambda row: row  # noqa: E731
+AGAIN = "the same row as"
 
 #: One entry for each kind, the one with the most telling fields first.
 KINDS = {
-    "preference": Kind("preference-pair", ("chosen", "rejected"), (sides,), reading=arguments_as_text),
-    "sft": Kind("sft-row", ("messages",), (conversation,), reading=arguments_as_text),
+    "preference": Kind("preference-pair", ("chosen", "rejected"), (sides,), WHOLE, AGAIN, arguments_as_text),
+    "sft": Kind("sft-row", ("messages",), (conversation,), WHOLE, AGAIN, arguments_as_text),
     "failures": Kind("failure-row", ("_ng_failure_class",), ()),
     "rollouts": Kind("rollout-row", ("response",), (has_output, has_indices), attempt_of, "the same attempt as"),
     "inputs": Kind(
-        "materialized-input", ("responses_create_params", "_ng_rollout_index"), TASK, WHOLE, "the same row as"
+        "materialized-input", ("responses_create_params", "_ng_rollout_index"), TASK, WHOLE, AGAIN
     ),
     "tasks": Kind("task-row", ("responses_create_params",), TASK, WHOLE, "the same task as"),
     "rl": Kind("rl-row", (), TASK, WHOLE, "the same task as"),
