@@ -80,8 +80,9 @@ def tasks(
 
     The prompt is a column with a question, or one with chat messages, from which the answer at the end is taken off:
     --map expected_answer=_answer has it. Columns that the server needs are taken by their names, others with --map. In
-    a template {question} is the question, {options} are lettered options, and braces around other words stay. Every
-    row becomes a task that `check` passes, or is named with the reason.
+    a template {question} is the question, {options} are lettered options, and braces around other words stay. With
+    --letters an answer is the letter, the text or the number of an option; the column shows from where numbers count.
+    Every row becomes a task that `check` passes, or is named with the reason.
 
     Examples:
 
