@@ -1,9 +1,11 @@
 """The command line, and what holds of every command."""
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
+from gym_rollouts import Fault, compare, metrics, show
 from gym_rollouts.commands import COMMANDS
 from sample import rollout, write
 
@@ -66,3 +68,74 @@ def test_compare_says_which_run_is_better_in_lines_that_fit_a_terminal(here: Pat
     assert max(map(len, made)) <= 80
     assert command("compare", "b.jsonl", "a.jsonl", "--k", "1").stdout.splitlines()[2].endswith("B is worse")
     assert command("compare", "a.jsonl", "a.jsonl", "--k", "1").stdout.splitlines()[2].endswith("cannot tell")
+
+
+def agent(name: str) -> dict[str, dict[str, str]]:
+    return {"agent_ref": {"name": name}}
+
+
+@pytest.mark.parametrize("by", ["task", "number"])
+def test_compare_pairs_tasks_of_several_environments_with_one_number_and_question(here: Path, by) -> None:
+    rows = [rollout(task, 0, float(name == "x"), **agent(name)) for name in "xy" for task in range(3)]
+    found = compare(write(Path("a.jsonl"), rows), write(Path("b.jsonl"), rows[::-1]), by=by).figures
+    assert (found["tasks"], found["only_a"], found["ambiguous_a"]) == (6, 0, 0)
+    assert found["metrics"]["mean reward"]["difference"] == 0
+
+
+def test_compare_may_hold_one_environment_against_another(here: Path) -> None:
+    for name in "xy":
+        write(Path(f"{name}.jsonl"), [rollout(task, 0, **agent(name)) for task in range(3)])
+    assert compare(Path("x.jsonl"), Path("y.jsonl")).figures["tasks"] == 3
+
+
+def test_compare_counts_apart_what_may_be_several_tasks(here: Path) -> None:
+    questions = [rollout(None, None, float(n), params={"instructions": f"{n}"}) for n in range(2)]
+    write(Path("a.jsonl"), [*questions, rollout(None, None, question="other")])
+    report = compare(Path("a.jsonl"), write(Path("b.jsonl"), [questions[0], rollout(None, None, question="new")]))
+    names = ("tasks", "only_a", "only_b", "ambiguous_a", "ambiguous_b")
+    assert [report.figures[name] for name in names] == [0, 1, 1, 2, 1]
+    assert report.lines[1].startswith("2 of A and 1 of B are in no pair: several tasks of one file have the same ques")
+
+
+def test_compare_says_what_it_did_not_count(here: Path) -> None:
+    write(Path("a.jsonl"), [rollout(task, 0) for task in range(3)])
+    report = compare(Path("a.jsonl"), write(Path("b.jsonl"), [rollout(0, 0), '{"x', "", rollout(1, 0)]))
+    assert report.lines[-1] == "B: 4 lines, not counted: 1 blank, 1 unreadable"
+    assert not any(line.startswith("A: ") for line in report.lines)
+    assert {name: count for name, count in report.figures["not_counted"]["b"].items() if count} == {
+        "blank": 1, "unreadable": 1
+    }  # fmt: skip
+    with pytest.raises(Fault, match="one of A and B only"):
+        compare(Path("-"), Path("-"))
+
+
+def test_a_missing_end_is_said(here: Path) -> None:
+    data = gzip.compress(b"".join(json.dumps(rollout(n, 0, text=f"{n * n * 7919}")).encode() + b"\n" for n in range(9)))
+    Path("a.jsonl.gz").write_bytes(data)
+    Path("cut.jsonl.gz").write_bytes(data[:-20])
+    for report in (
+        metrics([Path("cut.jsonl.gz")]),
+        show([Path("cut.jsonl.gz")], symptoms=True),
+        compare(Path("a.jsonl.gz"), Path("cut.jsonl.gz")),
+    ):
+        assert any(line.startswith("cut.jsonl.gz: not read to its end: ") for line in report.lines)
+        assert len(report.figures["unread"]) == 1
+        assert not any("all counted" in line for line in report.lines)
+    assert metrics([Path("a.jsonl.gz")]).lines[-1] == "9 lines, all counted"
+
+
+def test_compare_gives_no_verdict_over_few_tasks(here: Path) -> None:
+    for name, reward in (("a", 0.0), ("b", 1.0)):
+        write(Path(f"{name}.jsonl"), [rollout(task, 0, reward) for task in range(5)])
+    report = compare(Path("a.jsonl"), Path("b.jsonl"))
+    assert {each["verdict"] for each in report.figures["metrics"].values()} == {"too few"}
+    assert report.lines[-1].startswith("too few: under 6 tasks")
+
+
+def test_a_metric_of_fewer_tasks_says_of_how_many(here: Path) -> None:
+    rows = [rollout(0, 0), *(rollout(1, attempt, 0.0, str(attempt)) for attempt in range(2))]
+    path = write(Path("a.jsonl"), rows)
+    report = metrics([path], k=[1, 2])
+    assert [line for line in report.lines if line.startswith("  pass@")][1].endswith("   of 1 tasks")
+    assert report.figures["environments"]["env_agent"]["tasks_of"]["pass@2"] == 1
+    assert "pass@2 is of 1 of the 2 tasks: the others have fewer attempts" in compare(path, path).lines

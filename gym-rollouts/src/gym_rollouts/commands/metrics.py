@@ -10,14 +10,16 @@ import numpy as np
 import typer
 
 from gym_rollouts import options as o
-from gym_rollouts.commands.session import finish, open_session
+from gym_rollouts.commands.session import finish, open_session, uncounted, unread
 from gym_rollouts.decisions import Choices, State, decide
 from gym_rollouts.decisions.steps import MEASURED
 from gym_rollouts.report import Report
-from gym_rollouts.statistics import PerTask, interval, metrics_of, per_task, said
+from gym_rollouts.statistics import PerTask, interval, metrics_of, per_task, said, share_interval
 from gym_rollouts.writing import format_of
 
 DEFAULT_KS = [1, 2, 4, 8]
+#: The metrics that are no shares: their intervals may end anywhere.
+UNBOUNDED = ("variance within a task", "characters")
 
 
 def metrics(
@@ -76,7 +78,9 @@ def metrics(
         if mask.any():
             figures["environments"][name] = measured = measure(found, mask, ks, seed)
             lines += show(name, measured)
-    apart = [f"{count:,} {step}" for step, count in outcome.counts().items() if count]
+    figures["unread"] = unread(state.table.sources)
+    lines += figures["unread"]
+    apart = uncounted(outcome)
     lines.append(f"{figures['lines']:,} lines, {'not counted: ' + ', '.join(apart) if apart else 'all counted'}")
     if figures["inferred_tasks"]:
         lines.append(
@@ -96,10 +100,16 @@ def measure(tasks: PerTask, mask: np.ndarray, ks: list[int], seed: int) -> dict[
     """The metrics of some tasks: the mean of each, and its interval."""
     values = {name: column[mask] for name, column in metrics_of(tasks, ks).items()}
     found: dict[str, Any] = {"tasks": int(mask.sum()), "attempts": int(tasks.attempts[mask].sum())}
+    tasks_of: dict[str, int] = {}
+    # A reward may have any scale; what a verifier gave between 0 and 1 is taken for a share of what it can give.
+    shares = bool(((tasks.low >= 0) & (tasks.high <= 1))[mask].all())
     for name, column in values.items():
-        if not np.isnan(column).all():
-            found[name] = [said(each) for each in interval(column, seed)]
-    return found
+        if count := int((~np.isnan(column)).sum()):
+            share = shares if name == "mean reward" else name not in UNBOUNDED
+            found[name] = [said(each) for each in (share_interval if share else interval)(column, seed)]
+            if count < found["tasks"]:
+                tasks_of[name] = count
+    return found | {"tasks_of": tasks_of}
 
 
 def show(name: str, metrics: dict[str, Any]) -> list[str]:
@@ -109,7 +119,9 @@ def show(name: str, metrics: dict[str, Any]) -> list[str]:
         if isinstance(value, list):
             mean, low, high = value
             ends = "" if low is None else f"   ({low:.3f} to {high:.3f})"
-            lines.append(f"  {metric:24}{mean:10.3f}{ends}")
+            # pass@k of those tasks that were attempted k times may rise with k alone: other tasks have it.
+            few = f"   of {metrics['tasks_of'][metric]:,} tasks" if metric in metrics["tasks_of"] else ""
+            lines.append(f"  {metric:24}{mean:10.3f}{ends}{few}")
     return lines
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from gym_rollouts.decisions import Choices, Outcome, State
 from gym_rollouts.engine import Engine, EngineName, open_engine
 from gym_rollouts.errors import Fault
-from gym_rollouts.files import Outputs, check_input, open_sources, reason_of
+from gym_rollouts.files import Outputs, Source, check_input, open_sources, reason_of
 from gym_rollouts.report import FINE, NOTHING_USABLE
 from gym_rollouts.survey import Table, survey
 from gym_rollouts.writing.rejects import write_rejects
@@ -66,6 +66,17 @@ def open_session(
         raise Fault(f"--spool {spool}: no folder can be made there: {reason_of(error)}") from None
     with folder as name, open_engine(engine, workers, address) as opened, Outputs(inputs) as outputs:
         yield Session(outputs, opened, Path(name), quiet, facts)
+
+
+def unread(sources: Iterable[Source]) -> list[str]:
+    """A line for each input whose end is missing: what a command says of it is not of the whole."""
+    return [f"{source.name}: not read to its end: {source.damage}" for source in sources if source.damage]
+
+
+def uncounted(outcome: Outcome) -> list[str]:
+    """What of the inputs does not count: how many lines of each step, and the ends that are missing."""
+    damaged = [f"the end of {source.name}" for source in outcome.state.table.sources if source.damage]
+    return [f"{count:,} {step}" for step, count in outcome.counts().items() if count] + damaged
 
 
 def finish(outcome: Outcome, place: Path, rejects: Path | None) -> tuple[dict[str, Any], list[str], int]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from gym_rollouts import options as o
-from gym_rollouts.commands.session import open_session
+from gym_rollouts.commands.session import open_session, unread
 from gym_rollouts.errors import Fault
 from gym_rollouts.files import Source, open_sources
 from gym_rollouts.lines import ranges, read
@@ -188,7 +188,8 @@ def counted(sources: list[Source], found: dict[int, list[Seen]], lines: int) -> 
     if not rows:
         said = ["no rollout is there"]
     said += [f"{name}: {SYMPTOMS[name][0]}" for name in order if name in SYMPTOMS]
-    unreadable = lines - len(rows)
+    unreadable, missing = lines - len(rows), unread(sources)
+    said += missing
     said.append(f"{lines:,} lines, {len(rows):,} rollouts" + (f", {unreadable:,} unreadable" if unreadable else ""))
-    figures = {"lines": lines, "rollouts": len(rows), "symptoms": figures}
+    figures = {"lines": lines, "rollouts": len(rows), "symptoms": figures, "unread": missing}
     return Report(figures, said, FINE if rows else NOTHING_USABLE)
