@@ -89,3 +89,26 @@ def test_no_copy_is_nothing_said(here: Path) -> None:
     report = balance(collected(), train=Path("b.jsonl"))
     assert report.figures["copies"] == 0
     assert report.lines[-1].endswith("24 rows")
+
+
+def test_tasks_are_numbered_as_nemo_gym_numbers_them(here: Path) -> None:
+    rows = [{"responses_create_params": {"input": f"{n}?"}, "topic": f"t{n}"} for n in range(12)]
+    write(Path("t.jsonl"), [rows[0], rows[0], "", *rows[1:], rows[3]])
+    report = balance(collected(), train=Path("b.jsonl"), topics=Path("t.jsonl"), weight=["t11=0"])
+    assert {name: count for name, count in strata(report, "topic").items() if not count} == {"t11": 0}
+    assert 11 not in {row["_ng_task_index"] for row in read("b.jsonl")}
+    assert strata(report, "topic")["t1"] == 2
+
+
+def test_a_difficulty_is_that_of_an_environment(here: Path) -> None:
+    rows = [rollout(0, n, float(name == "x"), f"{n}", agent_ref={"name": name}) for name in "xy" for n in range(2)]
+    report = balance([write(Path("r.jsonl"), rows)], train=Path("b.jsonl"), measured=[Path("r.jsonl")])
+    told = {(row["environment"], row["difficulty"]) for row in report.figures["strata"]}
+    assert told == {("x", "easy"), ("y", "hard")}
+
+
+@pytest.mark.parametrize("options", [{"rows": 0}, {"weight": ["env_agent=0"]}])
+def test_a_file_of_nothing_is_status_1(here: Path, options: dict) -> None:
+    report = balance(collected(), train=Path("b.jsonl"), **options)
+    assert report.status == 1
+    assert report.lines[-1] == "b.jsonl: nothing is in it: --rows and --weight leave no row"

@@ -273,11 +273,24 @@ def _prompt_facts(items: bytes, instructions: str | None, tools: bytes) -> Promp
     )
 
 
+#: What editors and tokenizers put for the signs of a keyboard, and characters that nobody sees.
+SPELLINGS = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc\u00b4", "'")
+    | dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"')
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
+    | dict.fromkeys(map(chr, (0xAD, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A))))
+    | {"\ufeff": None}
+)
+
+
 def spelled_alike(message: Message) -> str:
-    """A message as a text that is equal for all spellings of it: forms of Unicode, case, white space, parts."""
+    """A message as a text that is equal for all spellings of it.
+
+    Spellings differ in forms of Unicode, case, white space, quotes, dashes, characters of no width, and parts.
+    """
     text = wording(message)
     # ASCII has one form, and its own small letters.
-    normal = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    normal = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text.translate(SPELLINGS)).casefold()
     return f"{message.role} {' '.join(normal.split())}"
 
 

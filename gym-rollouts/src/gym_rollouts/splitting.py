@@ -62,7 +62,8 @@ def drawn(family: Numbers, question: Words, environment: np.ndarray, share: floa
     _, first = grouped(first_of[place])
     counts = np.diff(np.append(np.flatnonzero(first), len(place)))
     rank = np.arange(len(place)) - np.repeat(np.flatnonzero(first), counts)
-    wanted = np.repeat(np.ceil(share * counts - 1e-9), counts)
+    # An environment of which all is held out would teach nothing: one family stays.
+    wanted = np.repeat(np.minimum(np.ceil(share * counts - 1e-9), counts - 1), counts)
     chosen = np.zeros(len(begins), bool)
     chosen[place] = rank < wanted
     made = np.zeros(len(family), bool)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gym_rollouts.errors import Fault
+from gym_rollouts.facts import digest
 from gym_rollouts.files import open_sources
 from gym_rollouts.lines import ranges, read
 
@@ -19,8 +20,8 @@ def read_topics(path: Path, name: str, folder: Path) -> dict[int, str]:
     """The topic of each task, by the task's number.
 
     Args:
-        path: tasks, or the materialized inputs of a collection. A row without `_ng_task_index` has the number of its
-            line, from 0, as NeMo Gym numbers tasks.
+        path: tasks, or the materialized inputs of a collection. Tasks without `_ng_task_index` are numbered as NeMo Gym
+            does it: distinct lines from 0. A row that is no task has the number of its line, from 0: many are equal.
         name: the field of a row that is its topic.
         folder: where a compressed file is unpacked.
 
@@ -31,21 +32,28 @@ def read_topics(path: Path, name: str, folder: Path) -> dict[int, str]:
         "Row",
         [
             ("task", int | None, msgspec.field(name="_ng_task_index", default=None)),
+            ("params", Any, msgspec.field(name="responses_create_params", default=None)),
             ("topic", Any, msgspec.field(name=name, default=None)),
         ],
     )
-    decoder, topics = msgspec.json.Decoder(row_type), dict[int, str]()
+    decoder, topics, known = msgspec.json.Decoder(row_type), dict[int, str](), dict[tuple[int, bool], int]()
     (source,) = open_sources([path], folder)
-    lines = (line for span in ranges([source]) for _, line in read(span, source.start))
-    for number, line in enumerate(lines):
+    lines = (line for span in ranges([source]) for line in read(span, source.start))
+    for number, (place, line) in enumerate(lines):
         if not line.strip():
             continue
         try:
             row: Any = decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Fault(f"{path}, line {number + 1}: expected a task, found: {error}") from None
+        if row.task is not None:
+            told = row.task
+        elif row.params is not None:
+            told = known.setdefault((digest(line), place + len(line) < source.size), len(known))
+        else:
+            told = number
         if row.topic is not None:
-            topics[number if row.task is None else row.task] = str(row.topic)
+            topics[told] = str(row.topic)
     if not topics:
         raise Fault(f"{path}: no row has the field {name!r}: name another one with --topic")
     return topics

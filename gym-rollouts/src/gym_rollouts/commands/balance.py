@@ -20,7 +20,7 @@ from gym_rollouts.errors import Fault
 from gym_rollouts.facts import Numbers
 from gym_rollouts.files import check_input, open_sources
 from gym_rollouts.lines import ranges, read
-from gym_rollouts.report import Report, table
+from gym_rollouts.report import FINE, NOTHING_USABLE, Report, table
 from gym_rollouts.selection import ranks
 from gym_rollouts.splitting import held_out, mixed
 from gym_rollouts.statistics import per_task
@@ -31,6 +31,8 @@ from gym_rollouts.writing.copy import copy_lines, copy_places
 
 DIFFICULTIES = ("easy", "hard", "medium", "unknown")
 LENGTHS = ("long", "short")
+#: Why nothing is held out, or nothing is left to train on.
+EMPTY = ("no environment has two questions, of which one can be held out", "--rows and --weight leave no row")
 
 
 class Profiled(Struct):
@@ -163,6 +165,9 @@ def balance(
             figures["train" if target == train else "held_out"] = count
             if target == train:
                 figures["copies"] = copied
+            if not count and status == FINE:
+                said.append(f"{target}: nothing is in it: {EMPTY[target == train]}")
+                status = NOTHING_USABLE
     headings = ["environment", *(["topic"] if topics else []), "difficulty", *(["length"] if short is not None else [])]
     shown = []
     for environment in sorted({key[0] for key in have}):
@@ -246,17 +251,17 @@ def profiled(path: Path, state: State, rows: Numbers, spool: Path) -> np.ndarray
 def means_of(whole: State, state: State, rows: Numbers) -> np.ndarray:
     """The mean reward of each row's task over the counted attempts of `whole`; NaN where it has none."""
     tasks = per_task(whole, whole.left, 1.0)
-    keys = zip(*(column.tolist() for column in _names(whole, tasks.first)), strict=True)
-    means = dict(zip(keys, tasks.mean.tolist(), strict=True))
-    return np.array([
-        means.get(key, np.nan) for key in zip(*(each.tolist() for each in _names(state, rows)), strict=True)
-    ])  # fmt: skip
+    means = dict(zip(_names(whole, tasks.first), tasks.mean.tolist(), strict=True))
+    return np.array([means.get(key, np.nan) for key in _names(state, rows)])
 
 
-def _names(state: State, rows: Numbers) -> tuple[np.ndarray, np.ndarray]:
-    """What tells a task in another file: its number and question, or its request."""
+def _names(state: State, rows: Numbers) -> list[tuple[str, int, int]]:
+    """What tells a task in another file: its environment, and its number and question, or its request."""
+    names, environments = state.table.environments
     number = state.column("task")[rows]
-    return number, np.where(number >= 0, state.column("question")[rows], state.column("request")[rows])
+    asked = np.where(number >= 0, state.column("question")[rows], state.column("request")[rows])
+    told = [names[each] for each in environments[rows].tolist()]
+    return list(zip(told, number.tolist(), asked.tolist(), strict=True))
 
 
 def attempt_draw(state: State, rows: Numbers, seed: int) -> np.ndarray:

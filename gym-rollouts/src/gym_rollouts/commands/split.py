@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -14,7 +14,7 @@ from gym_rollouts.decisions import Choices, decide
 from gym_rollouts.decisions.steps import MEASURED
 from gym_rollouts.errors import Fault, Reject
 from gym_rollouts.files import Source, open_sources
-from gym_rollouts.report import Report
+from gym_rollouts.report import FINE, NOTHING_USABLE, Report
 from gym_rollouts.splitting import drawn, families, held_out
 from gym_rollouts.survey import survey
 from gym_rollouts.taskfile import holds_tasks, rows_of
@@ -81,7 +81,14 @@ def split(
             tasks = len(np.unique(family[mask]))
             figures[name] = {"rows": count, "questions": tasks}
             lines.append(f"{target}: {count:,} rows of {tasks:,} questions")
-    return Report(figures, lines, status)
+    return Report(figures, *with_empty_sides(figures, lines, status))
+
+
+def with_empty_sides(figures: dict[str, Any], lines: list[str], status: int) -> tuple[list[str], int]:
+    """What to say, and the exit status, where a side has nothing: of a single question both cannot have one."""
+    if status == FINE and not (figures["train"]["rows"] and figures["held_out"]["rows"]):
+        return [*lines, "nothing is held out: no environment has two questions, of which one can be"], NOTHING_USABLE
+    return lines, status
 
 
 def split_tasks(
@@ -92,9 +99,12 @@ def split_tasks(
     rows, owners, wrong = [], list[int](), list[Reject]()
     lines = 0
     for number, source in enumerate(sources):
-        found = [] if source.same_as is not None else rows_of(source, session.engine)
+        found = rows_of(source, session.engine)
         for line, row in enumerate(found, 1):
-            if row.problem is not None and row.problem.step != "conversation":
+            if source.same_as is not None:
+                first = sources[source.same_as].name
+                wrong.append(Reject(source.name, line, "repeated line", f"the same file as {first}"))
+            elif row.problem is not None and row.problem.step != "conversation":
                 wrong.append(Reject(source.name, line, row.problem.step, row.problem.reason))
             else:
                 rows.append(row)
@@ -119,4 +129,4 @@ def split_tasks(
         questions = len(np.unique(family[mask]))
         figures[name] = {"rows": count, "questions": questions}
         said.append(f"{target}: {count:,} tasks of {questions:,} questions")
-    return Report(figures | {"tasks": True}, said, status)
+    return Report(figures | {"tasks": True}, *with_empty_sides(figures, said, status))
