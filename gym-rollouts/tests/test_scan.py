@@ -34,6 +34,7 @@ SECRETS = {
     "password-in-url": "postgres://app:hunter22@db.example/x",
     "named-secret": 'password = "hunter2024"',
     "bearer-token": "Authorization: Bearer abcdefghij0123456789",
+    "basic-credentials": "Authorization: Basic am9lOmh1bnRlcjI=",
 }
 ALL = tuple(names([], []))
 
@@ -78,7 +79,7 @@ def test_a_secret_is_found_wherever_it_stands_and_is_gone_from_the_copy(rule: st
     data = line if isinstance(line, bytes) else line.encode()
     clean, findings = scan_line(search_for(ALL), data)
     assert rule in [each.rule for each in findings]
-    secret = SECRETS[rule].rpartition("Bearer ")[2].rpartition('= "')[2].strip('"')
+    secret = SECRETS[rule].rpartition("Bearer ")[2].rpartition("Basic ")[2].rpartition('= "')[2].strip('"')
     secret = "hunter22" if rule == "password-in-url" else secret
     assert not any(secret in f"{each.path} {each.masked}" for each in findings)
     assert secret.encode() not in clean
@@ -117,6 +118,71 @@ def test_other_spellings(rule: str, text: str) -> None:
     assert rule in found(json.dumps({"t": text}, ensure_ascii=False))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["clientSecret", "dbPassword", "SecretAccessKey", "apiKey", "APIKey", "X-API-Key", "passcode", "user_passcode"],
+)
+@pytest.mark.parametrize(
+    "value", ["Tr0ub4dor$3x", "Tr0ub4dor*3x", "4 horses battery staple", "abc1<def>2xyz", 84719283]
+)
+def test_a_field_that_is_called_a_secret_is_one(name: str, value: str | int) -> None:
+    for row in ({name: value}, {"arguments": json.dumps({name: value})}, {"t": f"it says {json.dumps({name: value})}"}):
+        if isinstance(value, int) and "t" in row:
+            continue  # in a text it may be any number
+        clean, findings = scan_line(search_for(ALL), json.dumps(row).encode())
+        assert [each.rule for each in findings] == ["named-secret"]
+        assert str(value) not in json.dumps(json.loads(clean))
+        assert found(clean) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["${PASSWORD_1}", "$PASSWORD_1", "{{password1}}", "<password1>", "%(password1)s", "******1", "[secret 1]", 1, 0.5],
+)
+def test_what_stands_for_a_secret_is_none(value: str | float) -> None:
+    assert found(json.dumps({"password": value})) == found(json.dumps({"t": f"password={value}"})) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ('password="abc1(def)2xyz" x', 'password="[REDACTED:named-secret]" x'),
+        ('{"password":"abcd12;rest34, x"}', '{"password":"[REDACTED:named-secret]"}'),
+        ("password='it is \\' 4 me', x", "password='[REDACTED:named-secret]', x"),
+        (
+            '"{\\"password\\": \\"a b;c 123\\", \\"b\\": 1',
+            '"{\\"password\\": \\"[REDACTED:named-secret]\\", \\"b\\": 1',
+        ),
+        ("password=pa$$w0rd12, x", "password=[REDACTED:named-secret], x"),
+        ('password="cut 0ff', 'password="cut 0ff'),
+        ("postgres://u:pass@12@34word@host/db", "postgres://u:[REDACTED:password-in-url]@host/db"),
+        ("a\u2011b 4111\u20111111\u20111111\u20111111", "a\u2011b [REDACTED:payment-card]"),
+        ("password\n= hunter22", "password\n= [REDACTED:named-secret]"),
+        ("Basic\nam9lOmh1bnRlcjI=", "Basic\n[REDACTED:basic-credentials]"),
+        ("Basic understanding of all", "Basic understanding of all"),
+    ],
+)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_no_rest_of_a_secret_stays(text: str, clean: str, ascii_only: bool) -> None:
+    line = json.dumps({"t": text}, ensure_ascii=ascii_only).encode()
+    assert json.loads(scan_line(search_for(ALL), line)[0]) == {"t": clean}
+
+
+def test_two_keys_do_not_become_one() -> None:
+    row = {"m": {"a@x.com": 1, "b@x.com": 2}, "n": [{"b@x.com": 3}]}
+    clean, _ = scan_line(search_for(ALL), json.dumps(row).encode())
+    assert json.loads(clean) == {
+        "m": {"[REDACTED:email]": 1, "[REDACTED:email] 2": 2},
+        "n": [{"[REDACTED:email] 2": 3}],
+    }
+
+
+def test_an_empty_file_is_not_called_clean(here: Path) -> None:
+    report = scan([write(here / "r.jsonl", [])])
+    assert report.status == 1
+    assert "nothing was looked at: there is no line" in report.lines
+
+
 def test_fields_that_are_called_secrets() -> None:
     assert found('{"db_password": "tr0ub4dor"}') == ["named-secret"]
     assert found('{"config": {"api_key": "q\\"w3rty-uiop"}}') == ["named-secret"]
@@ -129,7 +195,7 @@ def test_fields_that_are_called_secrets() -> None:
     [
         "logo@2x.png", "4111 1111 1111 1112", "1234567890123456", "-0.4111111111111111", "0000 0000 0000 0000", "resp_4018393849524bcf82e30", "330500400001780", "4434444434444",
         "DE00 3704 0044 0532 0130 00", "x + 2 - 3 (4)", "@property", "sk-1", "2024-01-15 12:30:45", "1.7e18",
-        "Bearer of bad news and more words", "password: please ask", "https://example.org/a?b=c", "task-list-of-all-words-here",
+        "Bearer of bad news and more words", "password: please ask", "https://example.org/a?b=c", "a Basic abcdefgh", "task-list-of-all-words-here",
     ],
 )  # fmt: skip
 def test_what_is_none(text: str) -> None:

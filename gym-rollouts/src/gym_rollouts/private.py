@@ -8,6 +8,7 @@ and security numbers are those of python-stdnum.
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -29,18 +30,49 @@ NO_DIGIT_BEFORE = rb"(?:^|[^A-Za-z0-9.]|[^0-9]\.|\\+[abfnrtv])"
 GAP = rb"(?:[ -]|\xc2\xa0|\xe2\x80[\x80-\x95\xaf])"
 LETTER = rb"(?:[A-Za-z0-9._%+'-]|[\xc3-\xdf][\x80-\xbf])"
 NAMED = (
-    rb"(?:pass(?:word|wd|phrase)|secret|pwd|api[_-]?key|secret[_-]?key|access[_-]?key|private[_-]?key"
+    rb"(?:pass(?:word|wd|phrase|code)|secret|pwd|api[_-]?key|secret[_-]?key|access[_-]?key|private[_-]?key"
     rb"|(?:auth|access|refresh|secret|api|bearer)[_-]?token)"
 )
-#: Names of fields whose text is a secret, whatever it looks like.
+#: Names of fields whose text is a secret, whatever it looks like; `clientSecret` is read as `client_Secret`.
 SECRET_FIELD = re.compile(rf"(?i)(?:.*[_-])?{NAMED.decode()}\Z")
-WORD = rb"[^\s\"'\\,;<>(){}\[\]$`*]"
+HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+#: What follows a name: a text in quotes, whole, whether the quotes are escaped or not; else a word.
+SAID = (
+    rb"(?:\"((?:[^\"\\\r\n]|\\.){6,})\"|'((?:[^'\\\r\n]|\\.){6,})'|\\+\"([^\"\\\r\n]{6,})\\+\"|\\+'([^'\\\r\n]{6,})\\+'"
+    rb"|\\*[\"']?([^\s\"'\\,;<>(){}\[\]`]{6,}))"
+)
+#: White space as it stands in a decoded text, or in a line of JSON.
+SPACE = rb"(?:\s|\\+[nrt])"
+#: What stands for a secret that is given elsewhere: a variable, a placeholder, asterisks.
+ELSEWHERE = re.compile(r"\$?\{.*\}|<.*>|\[.*\]|\$\w+|\$\(.*\)|%\(.*\)s|%\w+%|.*(?:\*\*\*|\{\{|\$\{).*", re.DOTALL)
+#: How long a password is: of several words, less than a sentence.
+SHORTEST, PHRASE, LONGEST = 6, 64, 512
 
 
 def _long_enough(found: bytes) -> int:
     """A text is a password rather than code or a word where it has letters and digits."""
     mixed = re.search(rb"[0-9]", found) and re.search(rb"[A-Za-z]", found)
     return len(found) if mixed else 0
+
+
+def _named(found: bytes) -> int:
+    """What stands behind a name is its secret, and no variable, placeholder or sentence."""
+    return _long_enough(found) if _own(found.decode("utf-8", "replace")) else 0
+
+
+def _own(text: str) -> bool:
+    """Say whether a text may be a secret itself."""
+    fits = len(text) <= (PHRASE if re.search(r"\s", text) else LONGEST)
+    return fits and not ELSEWHERE.fullmatch(text)
+
+
+def _basic(found: bytes) -> int:
+    """What follows `Basic` is a name and a password where it decodes to a text with a colon."""
+    try:
+        text = base64.b64decode(found, validate=True)
+    except ValueError:
+        return 0
+    return len(found) if re.fullmatch(rb"[\x20-\x7e]*:[\x20-\x7e]+", text) else 0
 
 
 #: What issuers give out: their first digits, and how many digits follow. A sum of digits alone fits one number in ten.
@@ -144,15 +176,29 @@ RULES = {
         ),
         Rule("azure-key", rb"((?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}=*)", shown=0),
         Rule("json-web-token", rb"(eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)", shown=3),
-        Rule("bearer-token", rb"(?i:bearer)\s+([A-Za-z0-9._~+/-]{20,}=*)", check=_long_enough, shown=0),
-        Rule("password-in-url", rb"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@\"'<>]*:([^\s/@\"'<>]{3,})@", before=b"", shown=0),
         Rule(
-            "named-secret",
-            rb"(?i:" + NAMED + rb")\\*[\"']?\s*(?::|=|:=)\s*\\*[\"']?(" + WORD + rb"{6,})",
-            before=b"",
+            "bearer-token",
+            rb"(?i:bearer)\s+([A-Za-z0-9._~+/-]{20,}=*)",
             check=_long_enough,
             shown=0,
-            hint=rb"(?i:" + NAMED + rb")\\*[\"']?\s*[:=]",
+            hint=rb"(?i:bearer)" + SPACE + rb"+[A-Za-z0-9._~+/-]",
+        ),
+        Rule(
+            "basic-credentials",
+            rb"(?i:basic)\s+([A-Za-z0-9+/]{8,}=*)",
+            check=_basic,
+            shown=0,
+            hint=rb"(?i:basic)" + SPACE + rb"+[A-Za-z0-9+/]{8}",
+        ),
+        # To the last @: a password may have one of its own.
+        Rule("password-in-url", rb"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@\"'<>]*:([^\s/\"'<>]{3,})@", before=b"", shown=0),
+        Rule(
+            "named-secret",
+            rb"(?i:" + NAMED + rb")\\*[\"']?\s*(?::|=|:=)\s*" + SAID,
+            before=b"",
+            check=_named,
+            shown=0,
+            hint=rb"(?i:" + NAMED + rb")\\*[\"']?" + SPACE + rb"*[:=]",
         ),
         Rule(
             "email",
@@ -198,7 +244,8 @@ RULES = {
     )
 }
 #: Escapes of JSON, HTML and URLs for characters that secrets are made of: a text that has one is read again without.
-HIDDEN = form_of(rb"\\u00[2-7a]|%[2-7][0-9A-Fa-f]|&(?:#|amp;|commat;|period;)")
+#: No secret has a letter beyond those: a line of Chinese in escapes is not read twice.
+HIDDEN = form_of(rb"\\u(?:0[0-7]|20)|%[2-7][0-9A-Fa-f]|&(?:#|amp;|commat;|period;)")
 HALF = re.compile("[\ud800-\udfff]")
 DEEPEST = 3
 JSON_REST = re.compile(r"[\s{}\[\],:\-0-9.eE+truefalsn]*+")
@@ -247,8 +294,8 @@ class Search:
         for number, (rule, form) in enumerate(zip(self.rules, self.forms, strict=True)):
             at = 0
             while found := form.search(text, at):
-                start, end = found.span(1)
-                size = rule.check(found[1]) if rule.check else end - start
+                start, end = found.span(found.lastindex)
+                size = rule.check(found[found.lastindex]) if rule.check else end - start
                 if size:
                     matches.append((start, number, start + size))
                 # What is held against a check is short, so that its next beginning is near.
@@ -309,10 +356,17 @@ class Search:
     def redact_line(self, line: str, depth: int = 0) -> tuple[str, list[Finding]]:
         """A line of JSON without its secrets, and what they are. All that holds none stays as it is written."""
         parts, at, findings = list[str](), 0, list[Finding]()
+        keys: dict[str, list[str]] = {}
         for token in tokens(line):
             new, found = self._redact_token(token, depth)
             if not found:
                 continue
+            if token.kind == "key":  # two that become one would be one field
+                alike = keys.setdefault(new, [])
+                if token.text not in alike:
+                    alike.append(token.text)
+                if number := alike.index(token.text):
+                    new = f'{new[:-1]} {number + 1}"'
             path = self.say(token)
             findings += [Finding(path, rule, masked) for rule, masked in found]
             parts += [line[at : token.start], new]
@@ -322,6 +376,12 @@ class Search:
     def _redact_token(self, token: Token, depth: int) -> tuple[str, list[tuple[str, str]]]:
         if token.kind == "number":
             rule = self.in_number(token.text)
+            if (
+                isinstance(token.name, str)
+                and len(re.findall(r"\d", token.text)) >= SHORTEST
+                and self._names(token.name)
+            ):
+                rule = "named-secret"
             return ("0", [(rule, "a number")]) if rule else ("", [])
         if token.kind == "text" and isinstance(token.name, str) and self._is_secret(token.name, token.text):
             return '"[REDACTED:named-secret]"', [("named-secret", mask(token.text.encode("utf-8", "replace"), ""))]
@@ -330,10 +390,13 @@ class Search:
 
     def _is_secret(self, name: str, text: str) -> bool:
         """Say whether a field is called a password, and is one rather than a word or a template."""
-        if not any(rule.name == "named-secret" for rule in self.rules) or not 6 <= len(text) <= 512:
+        return len(text) >= SHORTEST and self._names(name) and bool(re.search(r"\d", text)) and _own(text)
+
+    def _names(self, name: str) -> bool:
+        """Say whether a field is called a secret, and such fields are looked for."""
+        if not any(rule.name == "named-secret" for rule in self.rules):
             return False
-        named = len(name) <= 64 and SECRET_FIELD.match(name) is not None
-        return named and not re.search(r"[\s{}<>$*\[\]]", text) and bool(re.search(r"\d", text))
+        return len(name) <= 64 and SECRET_FIELD.match(HUMP.sub("_", name)) is not None
 
     def say(self, token: Token) -> str:
         """Where a token stands. A key on the way may be a secret too, and is not printed then."""

@@ -56,7 +56,7 @@ def tokens(line: str) -> Iterator[Token]:
             if stack and isinstance(stack[-1], int):
                 stack[-1] += 1
         else:
-            yield Token(found.start(), found.end(), "number", piece, path_of(stack), None)
+            yield Token(found.start(), found.end(), "number", piece, path_of(stack), stack[-1] if stack else None)
 
 
 def path_of(stack: list[str | int | None]) -> tuple[str | int, ...]:

@@ -80,9 +80,9 @@ def scan(
     """Find secrets and personal data: keys, tokens, passwords, addresses, telephone, card and account numbers.
 
     Every text, key and number of every line is looked at as it reads without escapes, JSON within texts too, and a
-    line that is no JSON as it stands. What is printed is masked. The exit status is 1 if anything was found. Names,
-    postal addresses and secrets without a form of their own are not found: for those take a tool for personal data,
-    and read a sample.
+    line that is no JSON as it stands. What is printed is masked. The exit status is 1 if anything was found, or there
+    is no line. Names, postal addresses and secrets without a form of their own are not found: for those take a tool
+    for personal data, and read a sample.
 
     Examples:
 
@@ -138,5 +138,7 @@ def scan(
     if by_rule:
         said += ["", *table(["rule", "findings"], [[rule, f"{number:,}"] for rule, number in by_rule.most_common()])]
     said += damages
+    if not lines:
+        said.append("nothing was looked at: there is no line")
     said.append(f"{lines:,} lines, {count:,} findings" + (f"; {redact}: {lines:,} rows without them" if redact else ""))
-    return Report(figures, said, FOUND if count or damages else FINE)
+    return Report(figures, said, FOUND if count or damages or not lines else FINE)
