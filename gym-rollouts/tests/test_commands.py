@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from gym_rollouts import Fault, compare, metrics, show
+from gym_rollouts import Fault, check, cli, compare, metrics, show
 from gym_rollouts.commands import COMMANDS
+from gym_rollouts.needs import NEEDS, check_needs
 from sample import rollout, write
 
 
@@ -139,3 +140,79 @@ def test_a_metric_of_fewer_tasks_says_of_how_many(here: Path) -> None:
     assert [line for line in report.lines if line.startswith("  pass@")][1].endswith("   of 1 tasks")
     assert report.figures["environments"]["env_agent"]["tasks_of"]["pass@2"] == 1
     assert "pass@2 is of 1 of the 2 tasks: the others have fewer attempts" in compare(path, path).lines
+
+
+#: What each command cannot do without, with which none of the options of NEEDS does anything.
+LEAST = {
+    "balance": ["r.jsonl", "--train", "o.jsonl"],
+    "check": ["r.jsonl"],
+    "compare": ["r.jsonl", "r.jsonl"],
+    "filter": ["r.jsonl", "--for", "rl", "--kept", "o.jsonl", "--without", "pass rate", "--without", "evaluation set"],
+    "metrics": ["r.jsonl"],
+    "prepare": ["r.jsonl"],
+    "scan": ["r.jsonl"],
+    "show": ["r.jsonl"],
+    "split": ["r.jsonl", "--train", "a.jsonl", "--held-out", "b.jsonl"],
+    "watch": ["r.jsonl", "--once"],
+}
+#: What else an option needs to be given, to do nothing.
+BESIDE = {("show", "count"): ["--symptoms"], ("show", "width"): ["--symptoms"], ("show", "full"): ["--symptoms"]}
+VALUES = {"arguments": "object", "developer": "system", "empty_content": "text", "truncated": "keep", "width": "90"}
+
+
+def asked() -> list[tuple[str, str]]:
+    """Each command with each of its options that need others."""
+    options = {name: {each.name for each in command.params} for name, command in cli.group().commands.items()}
+    of_all = {name for need in NEEDS[""] for name in need.options}
+    return [
+        (command, name)
+        for command in COMMANDS
+        for name in sorted((options[command] & of_all) | {n for need in NEEDS.get(command, ()) for n in need.options})
+    ]
+
+
+@pytest.mark.parametrize(("command", "name"), asked())
+def test_an_option_that_would_be_ignored_is_refused(here: Path, command: str, name: str, capsys) -> None:
+    write(Path("r.jsonl"), [rollout(task, 0) for task in range(2)])
+    parameter = next(each for each in cli.group().commands[command].params if each.name == name)
+    flag = parameter.is_flag
+    option = (parameter.secondary_opts or parameter.opts)[0]
+    given = [option] if flag else [option, VALUES.get(name, "1")]
+    with pytest.raises(SystemExit) as end:
+        cli.app()([command, *LEAST[command], *BESIDE.get((command, name), []), *given])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.startswith(f"gym-rollouts: {option} does nothing here: ")
+    assert said.endswith(f", or leave {option} out\n")
+    assert [path.name for path in here.iterdir()] == ["r.jsonl"]
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_need_is_of_options_that_there_are_and_holds_for_no_default(name: str) -> None:
+    for command in [name] if name else COMMANDS:
+        params = {each.name: each for each in cli.group().commands[command].params}
+        if name:
+            assert {option for need in NEEDS[name] for option in need.options} <= set(params)
+        check_needs(command, {each: params[each].default for each in params}, (), str)
+
+
+def test_no_number_is_nan(here: Path, command) -> None:
+    write(Path("r.jsonl"), [rollout()])
+    made = command("metrics", "r.jsonl", "--solved", "nan")
+    assert (made.returncode, made.stderr) == (2, "gym-rollouts: --solved nan: expected a number\n")
+
+
+def test_an_option_beside_what_it_needs_is_taken(here: Path, command) -> None:
+    write(Path("r.jsonl"), [rollout(task, n, float(n), f"{n}") for task in range(2) for n in range(2)])
+    for arguments in (
+        ("prepare", "r.jsonl", "--sft", "s.jsonl", "--min-reward", "0.5", "--shards", "1", "--per-task", "1"),
+        ("filter", "r.jsonl", "--for", "sft", "--kept", "k.jsonl", "--longest", "100", "--low", "0.1"),
+        ("show", "r.jsonl", "--symptoms", "--solved", "0.5"),
+    ):
+        assert command(*arguments).returncode == 0
+
+
+def test_a_server_asks_for_fields_of_tasks_only(here: Path) -> None:
+    row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "tools": None}
+    with pytest.raises(Fault, match="rows of the kind sft, and a server asks for fields of tasks only"):
+        check([write(Path("s.jsonl"), [row])], server="mcqa")

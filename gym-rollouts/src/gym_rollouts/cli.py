@@ -16,6 +16,7 @@ import typer
 from gym_rollouts import __version__
 from gym_rollouts.commands import COMMANDS
 from gym_rollouts.errors import Fault
+from gym_rollouts.needs import check_needs
 from gym_rollouts.report import FAULT, Report
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
@@ -25,10 +26,12 @@ def command(function: Callable[..., Report]) -> Callable[..., None]:
     """A function as a subcommand: its report is printed, and a fault becomes one line and an exit status."""
 
     @functools.wraps(function)
-    def run(*, as_json: bool, **values: Any) -> None:
+    def run(*, context: typer.Context, as_json: bool, **values: Any) -> None:
+        given = [name for name in values if is_given(context, name)]
         if as_json and "quiet" in values:
             values["quiet"] = True
         try:
+            check_needs(function.__name__, values, given, lambda name: spelled(context, name, values[name]))
             report = function(**values)
         except Fault as fault:
             sys.stderr.write(f"gym-rollouts: {fault}\n")
@@ -43,11 +46,24 @@ def command(function: Callable[..., Report]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     own = [each.replace(annotation=hints[each.name]) for each in inspect.signature(function).parameters.values()]
     last = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
-    run.__signature__ = inspect.Signature([*own, last])  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in [*own, last]}
+    first = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    run.__signature__ = inspect.Signature([*own, first, last])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in [*own, first, last]}
     run.__doc__ = inspect.cleandoc(function.__doc__ or "").partition("\nRaises:")[0].rstrip()
     del run.__wrapped__
     return run
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Say whether the user gave a parameter, be it its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def spelled(context: typer.Context, name: str, value: Any) -> str:
+    """A parameter as the user gives it: `--no-reasoning` is another option than `--reasoning`."""
+    parameter = next(each for each in context.command.params if each.name == name)
+    return str((parameter.secondary_opts if value is False else parameter.opts)[0])
 
 
 def app() -> typer.Typer:

@@ -36,6 +36,8 @@ Target = Optional[Path]
 Name = Literal["auto", "tasks", "inputs", "rollouts", "failures", "sft", "preference", "rl"]
 #: So many lines are looked at to tell what a file holds.
 LOOKED_AT = 200
+#: The kinds of rows that a server asks for fields of.
+ASKED = ("tasks", "rl", "inputs")
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Checks:
         """The step that finds something wrong with a row, and what."""
         if found := next(faults(self.kind, row), None):
             return "schema", found
-        if self.server and self.kind in ("tasks", "rl", "inputs") and (found := gym.needs(row, self.server)):
+        if self.server and self.kind in ASKED and (found := gym.needs(row, self.server)):
             return "server", found
         if self.ask and (found := gym.says(self.kind, row, self.server, self.own)):
             return "nemo-gym", found
@@ -189,6 +191,11 @@ def check(
         for number, source in enumerate(sources):
             told = kind if kind != "auto" else tell(source)
             kinds[source.name] = told or "unknown"
+            if server and told not in (None, *ASKED):
+                raise Fault(
+                    f"--server {server}: {source.name} has rows of the kind {told}, and a server asks for fields of "
+                    "tasks only: leave --server out"
+                )
             checks = Checks(told or "tasks", version is not None, server, frozenset(own or ()), model, reasoning)
             parts = [part.result for part in over_lines([source], session.engine, checks, "checking", quiet)]
             checked = join(parts)
