@@ -25,6 +25,7 @@ from typing import Any
 
 import yaml
 
+from harness.consumers.chat import messages_fault, tools_fault
 from harness.consumers.strict import Problem, data_of, line_of, mapping
 from harness.nearest import nearest
 
@@ -251,7 +252,11 @@ def _task(row: dict[str, Any]) -> str | None:
         return missing
     if "agent_ref" not in row and "task_source" in row:
         return "a task row of NeMo RL needs agent_ref; the row has task_source, which NeMo RL does not read"
-    return _missing(row, "agent_ref", dict) or _missing(row["agent_ref"], "name", str, "agent_ref.")
+    from harness.consumers import gym
+
+    wrong = _missing(row, "agent_ref", dict) or _missing(row["agent_ref"], "name", str, "agent_ref.")
+    # It hands the row on to NeMo Gym.
+    return wrong or next((each.message for each in gym.rows(json.dumps(row), "harness.consumers.rows:TaskRow")), None)
 
 
 def _sft(row: dict[str, Any]) -> str | None:
@@ -260,7 +265,7 @@ def _sft(row: dict[str, Any]) -> str | None:
         return "the last message must be the assistant's"
     if not wrong and not isinstance(row.get("tools", []), list):
         return "tools: expected a list, as the chat template takes it"
-    return wrong
+    return wrong or tools_fault(row.get("tools"))
 
 
 def _preference(row: dict[str, Any]) -> str | None:
@@ -299,9 +304,8 @@ def _missing(row: Any, name: str, kind: type, place: str = "") -> str | None:
 def _messages(messages: list[Any], place: str) -> str | None:
     if not messages:
         return f"{place}: empty"
-    return next(
-        (said for n, each in enumerate(messages) if (said := _missing(each, "role", str, f"{place}[{n}]."))), None
-    )
+    wrong = (_missing(each, "role", str, f"{place}[{n}].") for n, each in enumerate(messages))
+    return next(filter(None, wrong), None) or messages_fault(messages, place)
 
 
 CHECKS = {"task": _task, "sft": _sft, "preference": _preference, "binary preference": _binary}

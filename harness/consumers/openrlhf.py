@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from harness.consumers import downloads
+from harness.consumers.chat import columns_fault
 from harness.consumers.strict import Problem, row_problems
 from harness.nearest import nearest
 
@@ -92,7 +93,7 @@ def _row_fault(row: dict[str, Any], kind: str) -> str | None:
             return f"{name!r} does not end with what the assistant wrote, and OpenRLHF trains on its last message"
     if kind == "prompt" and not isinstance(row["label"], str):
         return "'label' is no text: a mixture of rows has one type for it"
-    return None
+    return columns_fault(row, COLUMNS[kind])
 
 
 def _template(messages: list[dict[str, Any]], **_: Any) -> str:

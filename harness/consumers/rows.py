@@ -6,18 +6,30 @@ server adds under names of its own: those classes stay open, for the reason that
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from nemo_gym.base_resources_server import BaseVerifyResponse
-from nemo_gym.config_types import AggregateMetrics
+from nemo_gym.config_types import AgentServerRef, AggregateMetrics
 from nemo_gym.health.types import Finding, Verdict
 from nemo_gym.openai_utils import NeMoGymResponseCreateParamsNonStreaming
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
+from harness.consumers.chat import messages_fault, tools_fault
 from harness.consumers.strict import OPEN_MODELS
+from harness.nearest import nearest
 
 #: Columns that hold statistics, named for the statistic and what it is of: ``mean/reward``.
 STATISTICS = {"patternProperties": {"^[a-z0-9_]+/": {"type": "number"}}}
+
+
+def _named(agent: dict[str, Any]) -> dict[str, Any]:
+    """An agent that a row names: what reads it asks for the name, and takes a row without for one of no agent."""
+    if isinstance(agent, dict) and "name" not in agent:
+        raise ValueError(f"it has no 'name': {nearest('name', agent) if agent else 'it is empty'}")
+    if isinstance(agent, dict) and (unknown := sorted(agent.keys() - AgentServerRef.model_fields)):
+        raise ValueError(f"unknown key {unknown[0]!r}: {nearest(unknown[0], AgentServerRef.model_fields)}")
+    return agent
 
 
 class TaskRow(BaseModel):
@@ -27,7 +39,7 @@ class TaskRow(BaseModel):
 
     responses_create_params: NeMoGymResponseCreateParamsNonStreaming
     task_source: str | None = None
-    agent_ref: dict[str, str] | None = None
+    agent_ref: Annotated[dict[str, str], AfterValidator(_named)] | None = None
 
 
 class MaterializedInput(TaskRow):
@@ -45,7 +57,7 @@ class Stamped(BaseModel):
     attempt_index: int | None = Field(default=None, alias="_ng_attempt_index")
     environment_server: str | None = Field(default=None, alias="_ng_environment_server")
     result_type: str | None = Field(default=None, alias="_ng_result_type")
-    agent_ref: dict[str, Any] | None = None
+    agent_ref: Annotated[dict[str, Any], AfterValidator(_named)] | None = None
     task_source: str | None = None
     skills_ref: dict[str, Any] | None = None
 
@@ -78,7 +90,7 @@ class FailureRow(Stamped):
 class AgentMetrics(AggregateMetrics):
     """One entry of ``*_aggregate_metrics.json``: the metrics of all rollouts of one agent."""
 
-    agent_ref: dict[str, Any] | None = None
+    agent_ref: Annotated[dict[str, Any], AfterValidator(_named)] | None = None
     environment_server: str | None = Field(default=None, alias="_ng_environment_server")
 
 
@@ -105,7 +117,7 @@ class RepeatMetrics(BaseModel):
 
     model_config = ConfigDict(extra="allow", json_schema_extra=STATISTICS)
 
-    agent_ref: dict[str, Any]
+    agent_ref: Annotated[dict[str, Any], AfterValidator(_named)]
     rollout_index: int = Field(alias="_ng_rollout_index")
     sample_count: int
     missing_count: int
@@ -191,11 +203,39 @@ class ChatMessage(BaseModel):
     tool_call_id: str | None = None
 
 
+def _sound(fault: Callable[..., str | None], *place: str) -> BeforeValidator:
+    """What refuses a value for what ``fault`` says of it, before its type is looked at."""
+
+    def check(value: Any) -> Any:
+        if said := fault(value, *place):
+            raise ValueError(said)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _ends_with_the_assistant(messages: list[ChatMessage]) -> list[ChatMessage]:
+    if messages[-1].role != "assistant":
+        raise ValueError(
+            f"the last message must be the assistant's, which is what is trained on; it is of the role "
+            f"{messages[-1].role!r}"
+        )
+    return messages
+
+
+Tools = Annotated[list[dict[str, Any]] | None, _sound(tools_fault)]
+
+
 class SFTRow(BaseModel):
     """One example for supervised fine-tuning: a conversation that ends with the assistant."""
 
-    messages: list[ChatMessage] = Field(min_length=2)
-    tools: list[dict[str, Any]] | None = None
+    messages: Annotated[
+        list[ChatMessage],
+        Field(min_length=2),
+        _sound(messages_fault, "messages"),
+        AfterValidator(_ends_with_the_assistant),
+    ]
+    tools: Tools = None
     reward: float | None = None
     task_index: int | None = None
     rollout_index: int | None = None
@@ -204,10 +244,10 @@ class SFTRow(BaseModel):
 class PreferencePair(BaseModel):
     """One preference: two continuations of one prompt, the first the better."""
 
-    prompt: list[ChatMessage] = Field(min_length=1)
-    chosen: list[ChatMessage] = Field(min_length=1)
-    rejected: list[ChatMessage] = Field(min_length=1)
-    tools: list[dict[str, Any]] | None = None
+    prompt: Annotated[list[ChatMessage], Field(min_length=1), _sound(messages_fault, "prompt")]
+    chosen: Annotated[list[ChatMessage], Field(min_length=1), _sound(messages_fault, "chosen")]
+    rejected: Annotated[list[ChatMessage], Field(min_length=1), _sound(messages_fault, "rejected")]
+    tools: Tools = None
     chosen_reward: float | None = None
     rejected_reward: float | None = None
     margin: float | None = None

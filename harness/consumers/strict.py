@@ -34,9 +34,10 @@ except ImportError:
         type(name, (), {}) for name in ("Choices", "Base", "Root", "Field")
     )
 
-from harness.nearest import nearest
+from harness.nearest import near_miss, nearest
 
-#: Models that take any further key on purpose, each with the reason.
+#: Models that take any further key on purpose, each with the reason. One that is nearly a key that they read, and that
+#: is not there, is taken for a misspelling of it.
 OPEN_MODELS: dict[str, str] = {}
 
 
@@ -137,7 +138,9 @@ def unknown_keys(annotation: Any, node: yaml.Node, path: str = "") -> list[Probl
         for key, value in node.value:
             if key.value in fields:
                 problems += unknown_keys(fields[key.value].annotation, value, f"{path}{key.value}.")
-            elif annotation.__name__ not in OPEN_MODELS:
+            elif annotation.__name__ not in OPEN_MODELS or near_miss(
+                key.value, fields, (k.value for k, _ in node.value)
+            ):
                 problems.append(unknown_key(key, path, fields, annotation.__name__))
         return problems
     if isinstance(node, yaml.SequenceNode):

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from harness.consumers.chat import columns_fault
 from harness.consumers.strict import (
     Problem,
     data_of,
@@ -103,7 +104,7 @@ def _row_fault(row: dict[str, Any], kind: str) -> str | None:
         return f"a {kind} row of TRL needs {' and '.join(missing)}; the row has {', '.join(row)}{hint}"
     if not is_conversational(row) and any(isinstance(row.get(name), list) for name in ("messages", *wanted[0])):
         return "expected messages, each with `role` and `content`; TRL takes this for no conversation"
-    return None
+    return columns_fault(row, ("messages", "prompt", "completion", "chosen", "rejected"))
 
 
 # ----------------------------------------------------------------------------------------------- TRL's own

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.consumers import downloads
+from harness.consumers.chat import columns_fault
 from harness.consumers.strict import Problem, mapping, row_problems, unknown_key
-from harness.nearest import nearest
+from harness.nearest import near_miss, nearest
 
 # Before anything imports datasets: it would ask the Hub about its own reader of JSON.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -143,6 +144,9 @@ def _line_of_word(text: str, refused: Any, command: str) -> int:
 
 #: What the rows of a kind have. verl's loader of SFT rows takes messages; its reward managers read the rest.
 COLUMNS = {"sft": ("messages",), "rl": ("prompt", "data_source", "reward_model")}
+#: The names that verl's own preparations of datasets write, all of which something of it reads or shows.
+RL = (*COLUMNS["rl"], "extra_info", "ability", "agent_name")
+RL_REWARD = ("ground_truth", "style")
 
 
 def rows(text: str, kind: str) -> list[Problem]:
@@ -159,9 +163,19 @@ def _row_fault(row: dict[str, Any], kind: str) -> str | None:
         return f"verl's {reader} asks a {kind} row for {missing[0]!r}; the row has {', '.join(row)}{hint}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return (_sft_fault if kind == "sft" else _rl_fault)(dry_run(), row, Path(folder))
+            said = (_sft_fault if kind == "sft" else _rl_fault)(dry_run(), row, Path(folder))
+            return said or columns_fault(row, COLUMNS[kind][:1]) or (_misspelt(row) if kind == "rl" else None)
         except Exception as error:  # verl's loaders raise what the row happens to break
             return f"verl's loader cannot read this {kind} row: {type(error).__name__}: {error}"
+
+
+def _misspelt(row: dict[str, Any]) -> str | None:
+    """A key of a row for reinforcement learning that is nearly one of verl's: it carries any other on."""
+    for place, given, known in (("", row, RL), ("reward_model.", row["reward_model"], RL_REWARD)):
+        for name in given:
+            if near := near_miss(name, known, given):
+                return f"nothing of verl reads the key {place + name!r}: did you mean {near!r}?"
+    return None
 
 
 def _rl_fault(program: Any, row: dict[str, Any], folder: Path) -> str | None:

@@ -113,6 +113,7 @@ FAULTS = {
     ),
     "a misspelt key of a request": ('"max_tokens"', '"max_token"', "did you mean 'max_tokens'?", '"max_token"'),
     "a message without a role": ('[{"role": "user"', '[{"from": "user"', "for 'role'", '{"from"'),
+    "a role that is none": ('[{"role": "user"', '[{"role": "usr"', "did you mean 'user'?", '"usr"'),
 }  # fmt: skip
 
 

@@ -215,6 +215,28 @@ def test_a_wrong_value_is_named_once_with_its_line(text: str, said: str, line: i
     assert problem.message.startswith(said)
 
 
+TASK = {"responses_create_params": {"input": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"task_sourc": "mcqa"}, "unknown key 'task_sourc' for TaskRow: did you mean 'task_source'?"),
+        ({"task_sauce": "mcqa"}, "unknown key 'task_sauce' for TaskRow: did you mean 'task_source'?"),
+        ({"agent_rf": {"name": "a"}}, "unknown key 'agent_rf' for TaskRow: did you mean 'agent_ref'?"),
+        ({"agent_ref": {"nam": "a"}}, "'agent_ref': Value error, it has no 'name': did you mean 'nam'?"),
+        ({"agent_ref": {"name": "a", "typ": "b"}}, "unknown key 'typ': did you mean 'type'?"),
+        ({"agent_ref": {"name": "a", "type": "responses_api_agents"}}, None),
+        ({"expected_answer": "B", "uuid": 1, "source": "x", "task": "y", "task_score": 1, "agent_ref_1": {}}, None),
+        # What is there beside it is not misspelt.
+        ({"task_source": "mcqa", "task_sources": ["a"]}, None),
+    ],
+)
+def test_an_open_row_takes_keys_of_its_own_and_none_that_is_nearly_one_of_ours(more: dict, said: str | None) -> None:
+    found = [message for _, message in problems("task row", json.dumps(TASK | more))]
+    assert found == [] if said is None else said in found[0]
+
+
 # ----------------------------------------------------------------------------------- over all of the install
 
 

@@ -72,6 +72,13 @@ FAULTS = {
     "another command": ("$ trl sft", "$ trl stf", "did you mean 'sft'?", "$ trl stf"),
     "a row without a field": ('"chosen":', '"choosen":', "did you mean 'choosen'?", "choosen"),
     "a row of other messages": ('"messages": [{"role"', '"messages": [{"from"', "no conversation", '{"from"'),
+    "a role that is none": (
+        '"messages": [{"role": "user"', '"messages": [{"role": "usr"', "did you mean 'user'?", '"usr"',
+    ),
+    "a misspelt key of a message": ('"content": "3"', '"contnt": "3"', "did you mean 'content'?", '"contnt"'),
+    "a role that is none in a pair": (
+        '"rejected": [{"role": "assistant"', '"rejected": [{"role": "asistant"', "did you mean 'assistant'?", '"asistant"',
+    ),
 }  # fmt: skip
 
 

@@ -157,6 +157,10 @@ FAULTS = {
         SFT, json.dumps({"messages": [USER]}), "no word of the assistant", '{"messages"',
     ),
     "messages of another form": ('"prompt": [{"role"', '"prompt": [{"from"', "cannot read this rl row", '{"from"'),
+    "a key that is nearly one of verl's": (
+        '"style":', '"stile":', "'reward_model.stile': did you mean 'style'?", '"stile"',
+    ),
+    "a role that is none": ('"prompt": [{"role": "user"', '"prompt": [{"role": "usr"', "did you mean 'user'?", '"usr"'),
 }  # fmt: skip
 
 

@@ -139,6 +139,8 @@ BAD_ROWS = [
     ("task", {"agent_ref": None, "task_source": "mcqa"}, "needs agent_ref; the row has task_source"),
     ("task", {"agent_ref": None}, "no agent_ref"),
     ("task", {"agent_ref": {"type": "responses_api_agents"}}, "no agent_ref.name"),
+    ("task", {"responses_create_params": {"inputs": "x"}}, "unknown key 'responses_create_params.inputs'"),
+    ("task", {"agent_ref": {"name": "a", "tipe": "b"}}, "unknown key 'tipe': did you mean 'type'?"),
     ("task", {"responses_create_params": None}, "no responses_create_params"),
     ("sft", {"messages": TALK[:1]}, "the last message must be the assistant's"),
     ("sft", {"messages": None, "mesages": TALK}, "no messages: did you mean 'mesages'?"),
