@@ -79,11 +79,12 @@ def _ignored(command: str | None, args: Any, tokens: list[str]) -> list[str]:
     """What NeMo Gym would ignore of a command line that `_parse` has read."""
     if command is None:
         return []
-    from harness.consumers.gym import gym_config
+    from harness.consumers.gym import gym_config, included
 
     tokens = [token for token in tokens if not token.startswith("-")]
     files = _config_files(args, tokens)
     texts = {path: path.read_text(encoding="utf-8") for path in files}
+    texts |= included(texts.values())
     own = {path: text for path, text in texts.items() if not _ships_with_the_install(path)}
 
     def check(text: str) -> list[Any]:
@@ -102,7 +103,7 @@ def refusals_of(argv: list[str]) -> list[str]:
     """
     from nemo_gym.cli.main import COMMANDS
 
-    from harness.consumers.gym import gym_config
+    from harness.consumers.gym import gym_config, not_there
     from harness.nearest import nearest
 
     command, args, tokens = _parse(argv)
@@ -111,6 +112,8 @@ def refusals_of(argv: list[str]) -> list[str]:
         return [f"no flag {flag!r}: {nearest(flag, flags)}" for flag in unknown]
     if command is None:
         return []
+    if missing := [said for name in getattr(args, "config", None) or [] if (said := not_there(name))]:
+        return missing
     try:
         translated = [token for flag in COMMANDS[command].flags for token in flag.translate_to_hydra(args)]
     except ValueError as error:  # such as a resources server that there is none of

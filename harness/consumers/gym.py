@@ -77,6 +77,8 @@ def gym_config(text: str, command: str, context: Iterable[str] = (), keys_only: 
     servers = {key for each in texts for key in _top_level(each)} - set(fields)
     for key, value in node.value:
         name = key.value
+        if name == "config_paths" and not keys_only:
+            problems += _missing_files(value)
         if name in fields:
             problems += _check_field(fields[name], value, name, keys_only)
         elif _is_server(value):
@@ -88,25 +90,67 @@ def gym_config(text: str, command: str, context: Iterable[str] = (), keys_only: 
     return problems
 
 
-def _with_included(text: str, context: tuple[str, ...]) -> list[str]:
-    """The text, its context, and every configuration of the install that they name in ``config_paths``."""
+def included(texts: Iterable[str]) -> dict[Path, str]:
+    """Each file, with its text, that configurations name in ``config_paths``, and those that these name in turn."""
+    found: dict[Path, str] = {}
+    waiting = list(texts)
+    for each in waiting:
+        for name in _config_paths(each):
+            path = config_file(name)
+            if path.is_file() and path.resolve() not in found:
+                found[path.resolve()] = path.read_text(encoding="utf-8")
+                waiting.append(found[path.resolve()])
+    return found
+
+
+def config_file(name: str) -> Path:
+    """Where NeMo Gym looks for a configuration: in this folder, then in the install; in this folder if in neither."""
     from nemo_gym.global_config import _resolve_under_cwd_or_install
 
-    texts, seen = [text, *context], set()
-    for each in texts:
-        for name in _top_level(each).get("config_paths") or []:
-            path = _resolve_under_cwd_or_install(str(name))
-            if str(path) not in seen and Path(path).is_file():
-                seen.add(str(path))
-                texts.append(Path(path).read_text(encoding="utf-8"))
+    return Path(_resolve_under_cwd_or_install(name))
+
+
+def not_there(name: str) -> str | None:
+    """That a configuration is in none of the folders in which NeMo Gym looks for it; None where it is in one."""
+    from nemo_gym import PARENT_DIR
+
+    if "$" in name or config_file(name).is_file():
+        return None
+    folder = Path(name).parent
+    known = [
+        str(path.relative_to(root)) for root in (Path(), Path(PARENT_DIR)) for path in (root / folder).glob("*.y*ml")
+    ]
+    near = nearest(name, known)
+    hint = f"; {near}" if near.startswith("did you") else ""
+    return f"there is no file {name!r}, neither in the reader's folder nor in the install: show it above{hint}"
+
+
+def _missing_files(node: yaml.Node) -> list[Problem]:
+    names = [each for each in getattr(node, "value", ()) if isinstance(each, yaml.ScalarNode)]
+    found = [(line_of(each), not_there(each.value)) for each in names]
+    return [Problem(line, f"config_paths: {said}") for line, said in found if said]
+
+
+def _config_paths(text: str) -> list[str]:
+    names = _top_level(text).get("config_paths")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _with_included(text: str, context: tuple[str, ...]) -> list[str]:
+    """The text, its context, and every configuration that they name in ``config_paths``."""
+    texts = [text, *context]
+    texts += included(texts).values()
     # What the command line's `--model-type` brings is not in any of these files: its variables are always known.
     return [*texts, *_model_configs()]
 
 
 @cache
 def _top_level(text: str) -> dict[str, Any]:
-    """The data of a configuration's text by its top-level keys."""
-    data = yaml.safe_load(text)
+    """The data of a configuration's text by its top-level keys; none of what is no YAML: its reader says that."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
     return {str(key): value for key, value in data.items()} if isinstance(data, dict) else {}
 
 

@@ -96,6 +96,7 @@ COMMANDS = [
     ("eval run --config own.yaml", "own.yaml:2: unknown key 'responses_create_params.temprature'"),
     ("eval run --config right.yaml --config own.yaml", "own.yaml:2: "),
     ("eval run +config_paths=[right.yaml,own.yaml]", "own.yaml:2: "),
+    ("eval run --config outer.yaml", "own.yaml:2: unknown key 'responses_create_params.temprature'"),
     ("env start --config own.yaml", "own.yaml:1: unknown key 'responses_create_params' for `gym env start`"),
     ("env start --config right.yaml +judge.resources_servers.mcqa.domian=a", "'judge.resources_servers.mcqa.domian'"),
     ("dataset collate +modee=train_preparation", "unknown key 'modee' for `gym dataset collate`"),
@@ -118,6 +119,9 @@ ACCEPTED = [
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "own.yaml").write_text("responses_create_params:\n  temprature: 1\n", encoding="utf-8")
+    (tmp_path / "outer.yaml").write_text("config_paths: [inner.yaml]\n", encoding="utf-8")
+    # Each names the other: a circle has an end, too.
+    (tmp_path / "inner.yaml").write_text("config_paths: [own.yaml, outer.yaml]\n", encoding="utf-8")
     (tmp_path / "right.yaml").write_text(SERVER, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -135,6 +139,26 @@ def test_what_a_command_would_ignore_is_named(command: str, said: str) -> None:
 @pytest.mark.usefixtures("folder")
 def test_what_a_command_reads_passes(command: str) -> None:
     assert command_line.problems_of(["gym", *command.replace("'", "").split()]) == []
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        ("- right.yaml\n- resources_servers/mcqa/configs/mcqa.yaml\n- ${oc.env:HOME}/a.yaml", None),
+        (
+            "- right.yaml\n- resources_servers/mcqa/configs/mcqb.yaml",
+            "did you mean 'resources_servers/mcqa/configs/mcqa.",
+        ),
+        (
+            "- right.yaml\n- nowhere.yaml",
+            "config_paths: there is no file 'nowhere.yaml', neither in the reader's folder",
+        ),
+    ],
+)
+def test_a_configuration_names_files_that_are_there(paths: str, said: str | None) -> None:
+    found = problems("gym env start", f"config_paths:\n{paths}")
+    assert found == [] if said is None else (found[0][0] == 3 and said in found[0][1])
 
 
 @pytest.mark.usefixtures("folder")

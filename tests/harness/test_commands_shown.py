@@ -10,6 +10,7 @@ GYM_RIGHT = (
     "gym dataset download --repo-id nvidia/x --artifact a.jsonl --output train.jsonl",
     "gym eval run --no-serve --agent a --num-repeats 4 \\\n    --input i.jsonl --output o.jsonl +num_repeats_add_seed=true",
     "gym dataset collate --resources-server mcqa --mode train_preparation --download --output-dir d",
+    "gym eval run --config resources_servers/mcqa/configs/mcqa.yaml --agent a --input i.jsonl --output o.jsonl",
     "gym eval run --help",
 )
 GYM_WRONG = {
@@ -20,6 +21,7 @@ GYM_WRONG = {
     "gym dataset collate --resources-server mcq --mode train_preparation": "mcq/configs/mcq.yaml`, which does not exist",
     "gym dataset collate --resources-server mcqa --mode train": "invalid choice: 'train'",
     "gym eval run --agent a | tail": "expected one command by itself, found '|'",
+    "gym eval run --config nowhere.yaml --agent a": "there is no file 'nowhere.yaml', neither in the reader's folder",
     "gym eval run --agent 'a": "not a shell's words",
 }
 TOOL_RIGHT = (
