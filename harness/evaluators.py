@@ -19,7 +19,7 @@ from harness.console import Command, commands_of
 from harness.consumers import CONSUMERS, PARSERS, PROGRAMS, program_of
 from harness.excerpts import excerpt, never_run
 from harness.expected import could_still_match, difference, matches, normalize, says_nothing, too_broad, updated
-from harness.installs import check_install, is_install, requirements_of
+from harness.installs import brought_by, check_install, is_install
 from harness.nearest import nearest
 from harness.session import NETWORK_MESSAGE, PageSession
 from harness.shell import Result, Timeout
@@ -217,7 +217,7 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
         if is_install(command.text) and not session.host.installs:
             check_install(command.text, command.line, session.page.environment, session.directory)
             if session.reader is not None:
-                session.reader.installs(requirements_of(command.text, command.line))
+                session.reader.installs(brought_by(command.text, command.line))
             installs += 1
             continue
         wanted = block.option("fails") if command is commands[-1] else None

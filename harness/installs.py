@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,22 +16,42 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from harness.environments import Environment
+from harness.nearest import nearest
 from harness.verdict import Failure
 
 #: Commands that make an environment or fill it: readers run them once, the page's environment stands for them.
 _INSTALLERS = re.compile(r"^(?:uv pip|pip|pip3|python3? -m pip|uv tool|pipx) install\b")
 _ENVIRONMENTS = re.compile(r"^(?:uv venv\b|python[\d.]* -m venv\b|(?:source|\.) \S*bin/activate$)")
+#: Those of them that make a program an environment of its own: a reader has the program, and imports nothing of it.
+_TOOLS = re.compile(r"^(?:uv tool|pipx) install\b")
 #: What is written into an environment that the page makes is part of making it.
 _INTO_ENVIRONMENT = re.compile(r"^(?:printf|echo) [^;&|]*>>? ?\.venv/[^;&|\s]+$")
 
 #: Options of `pip install` and `uv pip install` that do not change what is installed; the second take a value.
 _PLAIN = {"-U", "--upgrade", "-q", "--quiet", "--no-deps"}
 _WITH_VALUE = {"-p", "--python", "--python-version"}
+#: The Pythons of the environment that the pages have their readers make, by their paths.
+_ITS_PYTHON = re.compile(r"(?:\./|\$PWD/)?\.venv(?:/bin/python[\d.]*)?/?|\$\{?VIRTUAL_ENV\}?/bin/python[\d.]*")
 
 #: A wheel's file, and the extras that are asked for with it.
 _WHEEL = re.compile(r"(?P<file>.+\.whl)(?P<extras>\[[\w,.-]+\])?")
 #: The package of this project, which no lock names: readers download it from the site.
 OWN = Path(__file__).parent.parent / "gym-rollouts" / "pyproject.toml"
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What an install command brings.
+
+    Attributes:
+        requirements: what it asks for.
+        alone: whether what these need is left out.
+        tools: whether they get an environment of their own, of which the reader has just the programs.
+    """
+
+    requirements: tuple[str, ...] = ()
+    alone: bool = False
+    tools: bool = False
 
 
 @cache
@@ -63,12 +85,16 @@ def tested(environment: Environment) -> dict[str, str]:
     return after | locked(environment.readers_lock)
 
 
-def requirements_of(command: str, line: int) -> list[str]:
-    """What an install command asks for; nothing for one that only makes an environment."""
+def brought_by(command: str, line: int) -> Brought:
+    """What an install command brings the reader; nothing for one that only makes an environment, or fills another."""
     if not _INSTALLERS.match(command):
-        return []
+        return Brought()
     words = _words(command, line)
-    return [_requirement(word, line) for word in _names(words[words.index("install") + 1 :], line)]
+    if any("/" in python and not _ITS_PYTHON.fullmatch(python) for python in _pythons(words)):
+        return Brought()
+    names = _names(words[words.index("install") + 1 :], line)
+    requirements = tuple(_requirement(word, line) for word in names)
+    return Brought(requirements, "--no-deps" in words, bool(_TOOLS.match(command)))
 
 
 def check_install(command: str, line: int, environment: Environment, folder: Path) -> None:
@@ -113,6 +139,18 @@ def check_install(command: str, line: int, environment: Environment, folder: Pat
             )
         if not requirement.specifier.contains(version, prereleases=True):
             raise Failure(f"`{word}`: the page is tested with {requirement.name} {version}", line)
+        _check_extras(requirement, line, environment)
+
+
+def _check_extras(requirement: Requirement, line: int, environment: Environment) -> None:
+    """An extra must be one that the distribution, if it is installed, has: an installer only warns of another."""
+    folder = environment.prefix / "lib" / f"python{environment.python}" / "site-packages"
+    for each in metadata.distributions(name=requirement.name, path=[str(folder)]):
+        known = {canonicalize_name(extra) for extra in each.metadata.get_all("Provides-Extra") or []}
+        for extra in sorted(requirement.extras):
+            if canonicalize_name(extra) not in known:
+                hint = nearest(extra, known) if known else "it has none"
+                raise Failure(f"`{requirement}`: {requirement.name} has no extra {extra!r}: {hint}", line)
 
 
 def _parsed(requirement: str, line: int) -> Requirement:
@@ -174,10 +212,15 @@ def _names(words: list[str], line: int) -> list[str]:
     return names
 
 
+def _pythons(words: list[str]) -> list[str]:
+    """The Pythons that a command names by an option: versions or paths."""
+    return [after for word, after in pairwise(words) if word in ("--python", "--python-version", "-p")]
+
+
 def _check_python(words: list[str], line: int, environment: Environment) -> None:
     """The Python that a command asks for must be the one with which the page is tested."""
     tested = environment.python
-    asked = [after for word, after in pairwise(words) if word in ("--python", "--python-version", "-p")]
+    asked = _pythons(words)
     asked += [match[1] for word in words[:1] if (match := re.fullmatch(r"python(\d+\.\d+)", word))]
     for version in asked:
         if re.fullmatch(r"\d+(\.\d+)*", version) and not SpecifierSet(f"=={tested}.*").contains(version):

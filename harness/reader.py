@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness.environments import Environment
-from harness.installs import own, own_wheel
+from harness.installs import Brought, own, own_wheel
 
 #: What each Python of a page runs as it starts, because of the file of this name among its packages.
 HIDING = Path(__file__).with_name("hiding.py")
@@ -32,6 +32,8 @@ HIDDEN = "HARNESS_HIDDEN"
 WITH_UV = frozenset({"uv"})
 
 _SAID = re.compile(r"No module named '(\w+)|(?:^|: )([\w.-]+): command not found", re.MULTILINE)
+#: A program that an installer puts into an environment of its own: it imports what the page's processes may not.
+_TOOL = f'#!/bin/sh\nunset {HIDDEN}\nexec "{{}}" "$@"\n'
 _NO_PROGRAM = '#!/bin/sh\necho "bash: ${0##*/}: command not found" >&2\nexit 127\n'
 
 
@@ -85,10 +87,15 @@ class Packages:
         return frozenset(self.modules.get(module, ()))
 
     @cache  # noqa: B019  (one object for each environment, for as long as the process lives)
-    def closure(self, requirement: str) -> frozenset[str]:
-        """The distributions that one requirement brings along, itself included, on this machine."""
+    def closure(self, requirement: str, alone: bool = False) -> frozenset[str]:
+        """The distributions that one requirement brings along on this machine: with itself, or that ``alone``."""
         found: set[tuple[str, str]] = set()
-        waiting = [Requirement(requirement)]
+        asked = Requirement(requirement)
+        if asked.marker is not None and not asked.marker.evaluate(self._markers):
+            return frozenset()
+        if alone:
+            return frozenset({canonicalize_name(asked.name)})
+        waiting = [asked]
         while waiting:
             asked = waiting.pop()
             for extra in ("", *asked.extras):
@@ -149,24 +156,33 @@ class Reader:
         self._hidden = folder / "hidden"
         self._missing.mkdir(parents=True)
         self._has = WITH_UV
+        self._tools: dict[str, str] = {}
+        self._programs = environment.programs
         self._begins_with = " and ".join(environment.describes)
-        self.installs(environment.describes)
+        self.installs(Brought(environment.describes))
 
-    def installs(self, requirements: Iterable[str]) -> None:
-        """Take note of what an install command of the page asks for."""
-        self._has = self._has.union(*map(self._packages.closure, requirements))
+    def installs(self, brought: Brought) -> None:
+        """Take note of what an install command of the page brings."""
+        if brought.tools:
+            names = frozenset().union(*(self._packages.closure(each, True) for each in brought.requirements))
+            programs = [program for program, of in self._packages.programs.items() if of in names]
+            self._tools |= {program: _TOOL.format(self._programs / program) for program in programs}
+        else:
+            self._has = self._has.union(*(self._packages.closure(each, brought.alone) for each in brought.requirements))
         hidden = [f"module {name}\n" for name, of in self._packages.modules.items() if not of & self._has]
         hidden += [f"distribution {name}\n" for name in self._packages.names - self._has]
         hidden += [f"sources {folder}\n" for folder in self._packages.sources]
         self._hidden.write_text("".join(sorted(hidden)), encoding="utf-8")
         programs = {name for name, of in self._packages.programs.items() if of not in self._has}
-        there = {path.name for path in self._missing.iterdir()}
-        for name in programs - there:
+        wanted = {**dict.fromkeys(programs, _NO_PROGRAM), **self._tools}
+        for path in self._missing.iterdir():
+            if path.name not in wanted:
+                path.unlink()
+        for name, text in wanted.items():
             path = self._missing / name
-            path.write_text(_NO_PROGRAM, encoding="utf-8")
-            path.chmod(0o755)
-        for name in there - programs:
-            (self._missing / name).unlink()
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                path.write_text(text, encoding="utf-8")
+                path.chmod(0o755)
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """The environment, with what hides from a process that has it what the reader has not."""

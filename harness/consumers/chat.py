@@ -29,8 +29,8 @@ FUNCTION = ("name", "description", "parameters", "strict", "return")
 #: The keys that hold what a part of a message is, by the part's type; a template may put a picture where it has none.
 PARTS = {
     **{name: (name,) for name in ("text", "refusal", "input_audio")},
-    **{name: () for name in ("image", "image_url", "video", "video_url", "audio", "audio_url", "file")},
-    **{name: () for name in ("reasoning", "thinking")},
+    **dict.fromkeys(("image", "image_url", "video", "video_url", "audio", "audio_url", "file"), ()),
+    **dict.fromkeys(("reasoning", "thinking"), ()),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness import environments
 from harness.environments import ENVIRONMENTS, Environment
-from harness.installs import check_install, is_install, locked, own, requirements_of
+from harness.installs import Brought, brought_by, check_install, is_install, locked, own
 from harness.verdict import Failure
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -49,6 +49,8 @@ INSTALLS = [
     "python3 -m pip install -U pandas",
     f"uv pip install --python-version {PYTHON}.14 nemo-gym==0.7.0  # as the page says",
     "uv pip install --python .venv/bin/python nemo-gym",
+    "pip install 'nemo-gym[vllm]'",
+    "pip install 'pandas[output_formatting]'",
     f"uv venv --python {PYTHON}",
     "uv venv",
     f"python{PYTHON} -m venv .venv",
@@ -68,6 +70,7 @@ REFUSED = {
     "pip install nemo-gim": "not tested with nemo-gim",
     "pip install nemo-gym==0.6.0": "tested with nemo-gym 0.7.0",
     "uv pip install 'nemo-gym<0.7'": "tested with nemo-gym 0.7.0",
+    "uv pip install 'nemo-gym[vlm]'": "nemo-gym has no extra 'vlm': did you mean 'vllm'?",
     "pip install ray trl": "not tested with trl",
     "pip install -U trl": "not tested with trl",
     "uv pip install --python-version 3.10 nemo-gym": "Python 3.10",
@@ -135,6 +138,24 @@ def test_a_reader_may_install_more_than_is_installed_here() -> None:
     check_install("pip install nemo-gym pandas", 1, Environment("other", "3.12", (), "3.12", "tests"), FOLDER)
 
 
+BROUGHT = {
+    "uv venv": Brought(),
+    "uv pip install ray pandas": Brought(("ray", "pandas")),
+    "uv pip install --no-deps ray": Brought(("ray",), alone=True),
+    "uv tool install ray": Brought(("ray",), tools=True),
+    "pipx install ray": Brought(("ray",), tools=True),
+    "uv pip install --python .venv/bin/python ray": Brought(("ray",)),
+    'uv pip install --python "$VIRTUAL_ENV/bin/python" ray': Brought(("ray",)),
+    "uv pip install -p 3.13 ray": Brought(("ray",)),
+    "uv pip install --python other/bin/python ray": Brought(),
+}
+
+
+@pytest.mark.parametrize(("command", "brought"), BROUGHT.items(), ids=BROUGHT)
+def test_what_an_install_brings_and_where(command, brought):
+    assert brought_by(command, 7) == brought
+
+
 NAME, VERSION = own()
 WHEEL = f"{NAME.replace('-', '_')}-{VERSION}-py3-none-any.whl"
 
@@ -143,7 +164,7 @@ def test_a_wheel_that_the_reader_has_is_taken(tmp_path):
     (tmp_path / WHEEL).touch()
     for command in (f"uv pip install ./{WHEEL}", f"pip install {WHEEL}", f"pip install 'nemo-gym' './{WHEEL}[ray]'"):
         check_install(command, 7, TESTS, tmp_path)
-    assert requirements_of(f"pip install './{WHEEL}[ray]'", 7) == [f"{NAME}[ray]=={VERSION}"]
+    assert brought_by(f"pip install './{WHEEL}[ray]'", 7) == Brought((f"{NAME}[ray]=={VERSION}",))
 
 
 OTHERS = {

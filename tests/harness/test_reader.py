@@ -46,6 +46,22 @@ MISSING = {
         "```python\nimport polars\n```\n",
         "import polars\n```",
     ),
+    "installs it without what it needs": (
+        "```console\n$ uv pip install --no-deps math-verify\n```\n\n```python\nimport sympy\n```\n",
+        "import sympy",
+    ),
+    "installs it for another Python": (
+        "```console\n$ uv pip install \"polars; python_version < '3.0'\"\n```\n\n```python\nimport polars\n```\n",
+        "import polars",
+    ),
+    "installs it as a tool": (
+        "```console\n$ uv tool install polars\n```\n\n```python\nimport polars\n```\n",
+        "import polars",
+    ),
+    "installs it into another environment": (
+        "```console\n$ uv pip install --python other/bin/python polars\n```\n\n```python\nimport polars\n```\n",
+        "import polars",
+    ),
     "runs its program": ("```console\n$ pytest --version\n```\n", "$ pytest"),
     "runs its program in a pipe": ("```console\n$ sphinx-build --version | head -1\n```\n", "$ sphinx-build"),
 }  # fmt: skip
@@ -94,6 +110,12 @@ THERE = {
     "no trace of the harness": (
         "```python\nimport os, sys\n\nprint([each for each in sys.path if 'harness' in each], os.getenv('PYTHONPATH'))\n"
         "```\n\n```output\n[] None\n```\n"
+    ),
+    "what it installs for its Python": (
+        "```console\n$ uv pip install \"polars; python_version > '3.0'\"\n```\n\n```python\nimport polars\n```\n"
+    ),
+    "a program that is installed as a tool": (
+        "```console\n$ pipx install pytest\n$ pytest --version\npytest ...\n```\n"
     ),
     "a program of what it installs": (
         "```console\n$ uv pip install pytest\n$ pytest --version\npytest ...\n```\n"
