@@ -44,13 +44,29 @@ VIEWERS = frozenset(
 )
 #: What runs a script without a word of its own: bash notes the scripts that it runs.
 SHELLS = frozenset({".", "dash", "sh", "source", "zsh"})
+#: A Python; it notes what it runs, but not where it is told to leave out what starts the notes, or gets the program as
+#: its input.
+_PYTHON = re.compile(r"(?:.*/)?python[\d.]*")
 _BEFORE_A_COMMAND = {
     *("!", "do", "elif", "else", "env", "exec", "if", "nice", "nohup", "sudo", "then", "time", "until", "while", "{"),
+    *("timeout", "xargs"),
+}
+#: The options of those that take a value in a word of its own.
+_THEIR_VALUES = {
+    "env": {"-u"},
+    "nice": {"-n"},
+    "sudo": {"-u"},
+    "timeout": {"-k", "-s"},
+    "xargs": {"-a", "-d", "-I", "-L", "-n", "-P"},
 }
 _BETWEEN_COMMANDS = frozenset({";", "&", "&&", "||", "|", "|&", "(", ")", ";;", "\n"})
 _HERE_DOCUMENT = re.compile(r"<<-?[ \t]*(['\"]?)([\w.-]+)\1(?P<rest>.*)\n(?:.*\n)*?\t*\2(?=\n|\Z)")
 _REDIRECT = re.compile(r"^[<>]")
-_WRITTEN_BY_SHELL = re.compile(r"(?:(?<![<>&\d])\d?>>?|\btee(?: -a)?)[ \t]*(?P<name>[\w./-]+\.\w+)")
+_WRITTEN_BY_SHELL = re.compile(
+    r"(?:(?<![<>&\d])\d?(?:>>|>\|?)|\btee(?: -a)?)[ \t]*(?P<name>(?:[\w./-]|'[^'\n]*'|\"[^\"\n]*\")+)"
+)
+#: What bash puts something else for in a here-document whose end has no quotes.
+_EXPANDED = re.compile(r"\$(?:\w+|\{[^}]*\}|\([^()]*\))|`[^`]*`")
 
 
 @dataclass
@@ -161,7 +177,7 @@ class Uses:
         for kind, name in used_by_commands(text):
             for file in self.files.values():
                 fits = kind == CODE or file.kind != CODE
-                if file.kind in kinds and fits and os.path.normpath(name).endswith(file.name):
+                if file.kind in kinds and fits and _ends_with(os.path.normpath(name), file.name):
                     file.used = True
 
     def poll(self) -> None:
@@ -196,7 +212,7 @@ class Uses:
         """Data that Python hands to a library which opens files on its own is known by its name in the code."""
         for text in _strings(source):
             for file in self.files.values():
-                if file.kind == DATA and text.endswith(file.name):
+                if file.kind == DATA and _ends_with(text, file.name):
                     file.used = True
 
 
@@ -257,6 +273,11 @@ def _unused(file: ShownFile, until: str) -> Failure:
     )
 
 
+def _ends_with(text: str, name: str) -> bool:
+    """Whether a text ends with a file's name, and not just with the end of a longer one."""
+    return bool(re.search(rf"(?<![\w.-]){re.escape(name)}\Z", text))
+
+
 def kind_of(name: str) -> str:
     """What a file of that name is for."""
     return KINDS.get(PurePath(name).suffix, DATA)
@@ -293,7 +314,8 @@ def _strings(source: str) -> Iterator[str]:
 def _saved_by(block: Block, directory: Path) -> Iterator[tuple[str, str, int | None]]:
     """Files that a block's commands or Python write with text that stands in the block, with the page's line of it."""
     if block.language in ("console", "bash"):
-        names = [found["name"] for found in _WRITTEN_BY_SHELL.finditer(block.source)]
+        written = (re.sub("['\"]", "", found["name"]) for found in _WRITTEN_BY_SHELL.finditer(block.source))
+        names = [name for name in written if PurePath(name).suffix]
     elif block.language == "python":
         names = [text for text in _strings(block.source) if PurePath(text).suffix in KINDS and "\n" not in text]
     else:
@@ -304,9 +326,19 @@ def _saved_by(block: Block, directory: Path) -> Iterator[tuple[str, str, int | N
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         rows = [row.strip() for row in text.split("\n") if row.strip()]
-        if rows and all(row in block.source for row in rows):
+        if rows and all(row in block.source or _is_expanded(row, block.source) for row in rows):
             at = block.source.find(text)
             yield name, text, block.source_line + block.source.count("\n", 0, at) if at >= 0 else None
+
+
+def _is_expanded(row: str, source: str) -> bool:
+    """Whether bash has made a line of a file from one of a here-document, with something else for its variables."""
+    for found in _HERE_DOCUMENT.finditer(source):
+        for line in () if found[1] else found[0].split("\n")[1:-1]:
+            kept = _EXPANDED.split(line.strip())
+            if len(kept) > 1 and "".join(kept).strip() and re.fullmatch(".*".join(map(re.escape, kept)), row):
+                return True
+    return False
 
 
 def _commands(block: Block) -> list[str]:
@@ -325,11 +357,12 @@ def used_by_commands(text: str) -> Iterator[tuple[str, str]]:
     """
     for line in _joined(text):
         words = list(_words(line))
-        start = 0
+        start, shown = 0, list[str]()
         for at, word in enumerate([*words, ";"]):
             if word in _BETWEEN_COMMANDS:
                 piped = word in ("|", "|&")
-                yield from _used_by_command(words[start:at], piped)
+                yield from _used_by_command(words[start:at], piped, shown)
+                shown = words[start + 1 : at] if piped and words[start:at][:1] == ["cat"] else []
                 start = at + 1
 
 
@@ -347,15 +380,23 @@ def _words(line: str) -> Iterator[str]:
         return
 
 
-def _used_by_command(words: list[str], piped: bool) -> Iterator[tuple[str, str]]:
+def _used_by_command(words: list[str], piped: bool, shown: list[str]) -> Iterator[tuple[str, str]]:
+    """What one command uses: ``piped`` says whether another takes what it prints, ``shown`` what `cat` pipes to it."""
     while words and (words[0] in _BEFORE_A_COMMAND or re.match(r"\w+=", words[0])):
-        words = words[1:]
+        before, words = words[0], words[1:]
+        while words and words[0].startswith("-"):
+            if words[0] in _THEIR_VALUES.get(before, ()):
+                yield from ((DATA, word) for word in words[1:2])
+                words = words[1:]
+            words = words[1:]
+        if before == "timeout":
+            words = words[1:]
     if not words:
         return
     program, arguments = words[0], words[1:]
+    if program in SHELLS or program == "bash" or _PYTHON.fullmatch(program):
+        yield from ((CODE, name) for name in _scripts(program, arguments, shown))
     if program in SHELLS:
-        if arguments and not arguments[0].startswith("-"):
-            yield CODE, arguments[0]
         return
     if "/" in program:
         yield CODE, program
@@ -365,3 +406,25 @@ def _used_by_command(words: list[str], piped: bool) -> Iterator[tuple[str, str]]
             continue
         if program not in VIEWERS or kept or before == "<":
             yield DATA, word.partition("=")[2] or word
+
+
+def _scripts(program: str, arguments: list[str], shown: list[str]) -> Iterator[str]:
+    """The scripts of a shell or a Python that it does not note itself."""
+    flags, rest = "", iter(arguments)
+    for word in rest:
+        if word in (("-W", "-X") if _PYTHON.fullmatch(program) else ("-o", "-O", "+o", "+O")):
+            next(rest, None)
+        elif word in ("-c", "-m"):
+            return
+        elif word == "<":
+            yield next(rest, "")
+            return
+        elif word.startswith("-"):
+            flags += "" if word.startswith("--") else word
+            if "n" in flags and not _PYTHON.fullmatch(program):  # the shell only reads it
+                return
+        else:
+            if program in SHELLS or (_PYTHON.fullmatch(program) and "S" in flags):
+                yield word
+            return
+    yield from shown

@@ -54,6 +54,13 @@ UNUSED = {
     "a here-document": "# A page\n\n" + console("$ cat > one.py <<'END'", SAYS_ONE, "END"),
     "a script of a here-document that is shown": "# A page\n\n"
     + console("$ cat > one.sh <<'END'", "echo one", "END", "$ cat one.sh", "echo one"),
+    "a here-document for a name in quotes": "# A page\n\n" + console('$ cat > "one.py" <<\'END\'', SAYS_ONE, "END"),
+    "a here-document for a name of which some has quotes": "# A page\n\n"
+    + console("$ cat > ./'one.py' <<'END'", SAYS_ONE, "END"),
+    "a here-document that replaces": "# A page\n\n" + console("$ cat >| one.py <<'END'", SAYS_ONE, "END"),
+    "a here-document with a variable": "# A page\n\n" + console("$ cat > one.yaml <<END", "path: $PWD", "END"),
+    "a name that is the end of another": ROWS
+    + console("$ echo '{}' > more_rows.jsonl", "$ wc -l < more_rows.jsonl", "1"),
     "a printed configuration": "# A page\n\n"
     + console("$ printf 'num_repeatz: 4\\n' > collect.yaml", "$ cat collect.yaml", "num_repeatz: 4"),
     "a configuration that Python writes": "# A page\n\n"
@@ -118,6 +125,17 @@ USED = {
     "a here-document": "# A page\n\n" + console("$ cat > one.py <<'END'", SAYS_ONE, "END", "$ python one.py", "one"),
     "a script of a here-document that is measured": "# A page\n\n"
     + console("$ cat > one.sh <<'END'", "echo one", "END", "$ wc -l < one.sh", "1"),
+    "a here-document for a name in quotes": "# A page\n\n"
+    + console('$ cat > "one.py" <<\'END\'', SAYS_ONE, "END", "$ python one.py", "one"),
+    "a here-document with a variable": "# A page\n\n"
+    + console("$ cat > one.yaml <<END", "path: $PWD", "END")
+    + python("import yaml\n\nassert yaml.safe_load(open('one.yaml'))['path']"),
+    "a script that sh gets through others": SCRIPT
+    + console("$ timeout 5 sh one.sh", "one", "$ nice -n 5 sh one.sh", "one", "$ echo a | xargs sh one.sh", "one"),
+    "the input of bash": SCRIPT + console("$ bash < one.sh", "one"),
+    "the input of Python": PROGRAM + console("$ python - < one.py", "one"),
+    "the input of Python, from cat": PROGRAM + console("$ cat one.py | python", "one"),
+    "a Python that starts nothing by itself": PROGRAM + console("$ python -S one.py", "one"),
     "two versions": PROGRAM
     + console("$ python one.py", "one")
     + file("one.py", "print('two')")
@@ -145,6 +163,19 @@ COMMANDS = {
     "if true; then sh one.sh; fi": [(CODE, "one.sh")],
     "echo sh one.sh": [],
     "sh -n one.sh": [],
+    "sh -e one.sh a": [(CODE, "one.sh")],
+    "sh -c 'echo one.sh'": [],
+    "timeout -k 1 5 sh one.sh": [(DATA, "1"), (CODE, "one.sh")],
+    "nice -n 5 sh one.sh": [(DATA, "5"), (CODE, "one.sh")],
+    "env -i A=1 sh one.sh": [(CODE, "one.sh")],
+    "printf x | xargs -n 1 sh one.sh": [(DATA, "x"), (DATA, "1"), (CODE, "one.sh")],
+    "bash -e < one.sh": [(CODE, "one.sh"), (DATA, "-e"), (DATA, "one.sh")],
+    "bash -n < one.sh": [(DATA, "-n"), (DATA, "one.sh")],
+    "bash one.sh": [(DATA, "one.sh")],
+    "python -W error -S one.py": [(CODE, "one.py"), (DATA, "-W"), (DATA, "error"), (DATA, "-S"), (DATA, "one.py")],
+    "python one.py": [(DATA, "one.py")],
+    "cat one.sh | sh": [(DATA, "one.sh"), (CODE, "one.sh")],
+    "head one.sh | sh": [(DATA, "one.sh")],
     "tool --rows=rows.jsonl": [(DATA, "rows.jsonl")],
     "cat one.jsonl \\\n  two.jsonl | wc -l": [(DATA, "one.jsonl"), (DATA, "two.jsonl"), (DATA, "-l")],
 }
