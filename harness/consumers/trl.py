@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import inspect
 import io
 import itertools
 import json
@@ -18,6 +19,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
+
+import yaml
 
 from harness.consumers.chat import columns_fault
 from harness.consumers.strict import (
@@ -30,7 +33,7 @@ from harness.consumers.strict import (
     unknown_keys,
     wrong_values,
 )
-from harness.nearest import nearest
+from harness.nearest import near_miss, nearest
 
 #: The commands that train, each a module of ``trl.scripts`` with a parser.
 COMMANDS = ("sft", "dpo", "grpo")
@@ -51,7 +54,10 @@ def config(text: str, command: str) -> list[Problem]:
             problems.append(unknown_key(key, "", known, f"trl {command}"))
         elif key.value in hints:
             found = unknown_keys(hints[key.value], value, f"{key.value}.")
-            problems += found or wrong_values(hints[key.value], value, key.value)
+            found += _below(key.value, value, node) or wrong_values(hints[key.value], value, key.value)
+            problems += found
+        elif key.value in launcher and (said := _launched(launcher[key.value], data_of(value))):
+            problems.append(Problem(line_of(key), f"{key.value!r}, which `accelerate launch` gets: {said}"))
     return problems or list(_refused(command, node))
 
 
@@ -73,10 +79,92 @@ def command_line(text: str) -> list[Problem]:
         where = [number for number, row in enumerate(text.split("\n"), 1) if unknown[0] in row]
         return [Problem((where or [1])[0], f"`trl {command}` has no flag {unknown[0]}: {nearest(unknown[0], flags)}")]
     for flag, value in itertools.pairwise(arguments):
+        if flag == "--config" and not Path(value).is_file():
+            files = [str(path) for path in Path().glob("*.y*ml")]
+            return [Problem(1, f"`--config {value}`: the reader has no such file here; {nearest(value, files)}")]
         if flag == "--config" and (found := config(Path(value).read_text(encoding="utf-8"), command)):
             return [Problem(1, f"{value}:{each.line}: {each.message}") for each in found]
     said = _said(lambda: parser.parse_args_and_config([*arguments, *ON_CPU], return_remaining_strings=True))
     return [Problem(1, said)] if said else []
+
+
+def _below(name: str, value: yaml.Node, config: yaml.Node) -> list[Problem]:
+    """The keys and values that TRL takes whatever they are, and that fail when the training starts."""
+    if name == "report_to":
+        given = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        known = {"all", "none", *_integrations()}
+        return [
+            Problem(line_of(each), f"'report_to': nothing is called {each.value!r}: {nearest(each.value, known)}")
+            for each in given
+            if isinstance(each, yaml.ScalarNode) and data_of(each) not in (None, *known)
+        ]
+    if not isinstance(value, yaml.MappingNode):
+        return []
+    if name == "model_init_kwargs":  # it goes on to a model's own configuration, which may have any key
+        given = [key.value for key, _ in value.value]
+        near = [(key, near_miss(key.value, MODEL, given)) for key, _ in value.value]
+        return [unknown_key(key, f"{name}.", [meant], "a model") for key, meant in near if meant]
+    known = _kwargs(name, config)
+    return [unknown_key(key, f"{name}.", known, "TRL") for key, _ in value.value if known and key.value not in known]
+
+
+#: What `from_pretrained` reads of its further keywords, for any model.
+MODEL = (
+    "attn_implementation",
+    "device_map",
+    "dtype",
+    "quantization_config",
+    "revision",
+    "torch_dtype",
+    "trust_remote_code",
+)
+
+
+def _kwargs(name: str, config: yaml.Node) -> set[str]:
+    """The keys that are read of a setting that takes any mapping; none where that is not known."""
+    if name == "gradient_checkpointing_kwargs":
+        from torch.utils.checkpoint import checkpoint
+
+        return {"preserve_rng_state", *_named(checkpoint)} - {"function"}
+    if name == "accelerator_config":
+        from transformers.trainer_pt_utils import AcceleratorConfig
+
+        return _named(AcceleratorConfig)
+    if name == "lr_scheduler_kwargs":
+        from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
+
+        chosen = data_of(config).get("lr_scheduler_type")
+        makers = {kind.value: _named(make) for kind, make in TYPE_TO_SCHEDULER_FUNCTION.items()}
+        # A flag may choose another than the file, which has none.
+        used = [makers[chosen]] if chosen in makers else list(makers.values())
+        given = {"optimizer", "num_warmup_steps", "num_training_steps"}
+        return set() if chosen in makers and "kwargs" in makers[chosen] else set().union(*used) - given - {"kwargs"}
+    return set()
+
+
+def _named(function: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(function).parameters) - {"args"}
+
+
+def _integrations() -> set[str]:
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    return set(INTEGRATION_TO_CALLBACK)
+
+
+def _launched(action: argparse.Action, value: Any) -> str | None:
+    """What the launcher's own parser has against a value of a setting; None where it takes it."""
+    if action.nargs == 0:
+        return None if isinstance(value, bool) else f"expected true or false, found {value!r}"
+    if action.nargs is not None or value is None or "$" in str(value):
+        return None
+    try:
+        made = action.type(str(value)) if callable(action.type) else str(value)
+    except (TypeError, ValueError, argparse.ArgumentTypeError):
+        return f"expected a value of the type {getattr(action.type, '__name__', action.type)}, found {value!r}"
+    if action.choices is not None and made not in action.choices:
+        return f"expected one of {', '.join(map(str, action.choices))}, found {value!r}"
+    return None
 
 
 def rows(text: str, kind: str) -> list[Problem]:

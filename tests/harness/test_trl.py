@@ -66,6 +66,27 @@ FAULTS = {
     "a value that is none of the known": (
         "bf16: true", "lr_scheduler_type: cosin", "trl sft: ", "lr_scheduler_type",
     ),
+    "a misspelt key of a setting that takes any": (
+        "bf16: true", "gradient_checkpointing_kwargs: {use_reentrnt: false}", "did you mean 'use_reentrant'?",
+        "use_reentrnt",
+    ),
+    "a misspelt key for the scheduler": (
+        "bf16: true", "lr_scheduler_kwargs: {num_cycls: 2}", "did you mean 'num_cycles'?", "num_cycls",
+    ),
+    "a misspelt key for the model": (
+        "bf16: true", "model_init_kwargs: {dtyp: bfloat16}", "did you mean 'dtype'?", "dtyp",
+    ),
+    "a place for reports that is none": ("bf16: true", "report_to: wandbb", "did you mean 'wandb'?", "wandbb"),
+    "a number of processes that is none": (
+        "bf16: true", "num_processes: eight", "expected a value of the type int, found 'eight'", "eight",
+    ),
+    "a precision that is none": (
+        "bf16: true", "mixed_precision: bf17", "expected one of no, fp16, bf16, fp8, found 'bf17'", "bf17",
+    ),
+    "a configuration that is not there": (
+        "--config sft.yaml", "--config stf.yaml", "the reader has no such file here; did you mean 'sft.yaml'?",
+        "$ trl sft",
+    ),
     "a misspelt flag": ("--learning_rate", "--lerning_rate", "did you mean '--learning_rate'?", "--lerning_rate"),
     "a flag that is cut short": ("--max_steps", "--max_step ", "did you mean '--max_steps'?", "--max_step "),
     "a flag's value of another type": ("--max_steps 3", "--max_steps three", "invalid int value: 'three'", "three"),
@@ -98,6 +119,24 @@ def test_what_is_right_passes(judge):
 @pytest.mark.parametrize(("right", "wrong", "said", "place"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_named_with_its_line_and_the_nearest_name(judge, right, wrong, said, place):
     assert_named(judge, TEXT, TEXT.replace(right, wrong), said, place)
+
+
+KNOWN = """\
+gradient_checkpointing_kwargs: {use_reentrant: false}
+lr_scheduler_type: cosine_with_min_lr
+lr_scheduler_kwargs: {min_lr: 1e-6}
+model_init_kwargs: {dtype: bfloat16, rope_theta: 1}
+accelerator_config: {split_batches: true}
+report_to: [wandb, tensorboard]
+num_processes: 8
+mixed_precision: bf16
+"""
+
+
+def test_keys_and_values_that_others_read_pass(judge):
+    text = TEXT.replace("bf16: true\n", KNOWN).split("```python")[0]
+    failure = judge(text)
+    assert failure is None, failure.message
 
 
 def test_a_command_line_is_judged_before_it_runs(judge):
