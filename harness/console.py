@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.blocks import Block
 from harness.verdict import Failure
@@ -69,6 +70,24 @@ def commands_of(block: Block) -> list[Command]:
         output = "\n".join(lines[output_start:at])
         commands.append(Command("\n".join(words), output, block.source_line + start, block.source_line + output_start))
     return commands
+
+
+def python_in(command: str) -> Iterator[tuple[int, str]]:
+    """The texts of a command that may be programs in Python, behind ``-c`` and in here-documents: line, from 0, and it.
+
+    A text behind ``-c`` has the command's first line.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    yield from ((0, text) for before, text in pairwise(words) if before == "-c")
+    lines, at = command.split("\n"), 1
+    for end, tabs in _ends(lines):
+        after = _after(lines, at, end, tabs)
+        if after > at:
+            yield at, "\n".join(lines[at : after - 1])
+            at = after
 
 
 def _is_printed(line: str, above: list[Command], words: list[str]) -> bool:

@@ -15,8 +15,8 @@ from pathlib import Path
 import yaml
 
 from harness.blocks import Block
-from harness.console import Command, commands_of
-from harness.consumers import CONSUMERS, PARSERS, PROGRAMS, program_of
+from harness.console import Command, commands_of, python_in
+from harness.consumers import CONSUMERS, PARSERS, PROGRAMS, PYTHON, program_of
 from harness.excerpts import excerpt, never_run
 from harness.expected import could_still_match, difference, matches, normalize, says_nothing, too_broad, updated
 from harness.installs import brought_by, check_install, is_install
@@ -143,7 +143,10 @@ def run_python(session: PageSession, block: Block, above: Printed | None) -> Ver
         except SyntaxError as error:
             line = block.source_line + (error.lineno or 1) - 1
             raise Failure(f"not Python: {error.msg}", line) from None
+        _refuse_fields(session, block.source, block.source_line)
         return Verdict(EXECUTED, f"saved as {name}, which the page runs")
+    if "fails" not in block.options:
+        _refuse_fields(session, block.source, block.source_line)
     answer = session.python(block, block.source)
     if answer["reached_for"]:
         raise Failure(NETWORK_MESSAGE.format(where=" (" + ", ".join(answer["reached_for"]) + ")"), answer.get("line"))
@@ -158,6 +161,14 @@ def run_python(session: PageSession, block: Block, above: Printed | None) -> Ver
         raise Failure(f"expected it to raise {wanted} (`:fails:`), but it did not")
     how = "ran in the page's Python process" + (f" and raised {wanted}, as said" if wanted else "")
     return Verdict(EXECUTED, how, printed=_printed(session, block, printed))
+
+
+def _refuse_fields(session: PageSession, program: str, first_line: int) -> None:
+    """Fail on a field that a program gives a class of NeMo Gym which would drop it in silence."""
+    if session.host.genuine or "nemo_gym" not in program:
+        return
+    for at, message in session.host.ask(PYTHON, program, session.directory):
+        raise Failure(message, first_line + at - 1)
 
 
 def _printed(session: PageSession, block: Block, printed: str) -> Printed:
@@ -223,6 +234,9 @@ def run_console(session: PageSession, block: Block, above: Printed | None) -> Ve
         wanted = block.option("fails") if command is commands[-1] else None
         if wanted is None and (program := program_of(command.text)) in PROGRAMS:
             _refuse_arguments(session, command, program)
+        if wanted is None:
+            for at, program in python_in(command.text):
+                _refuse_fields(session, program, command.line + at)
         try:
             _run_command(session, block, command, int(wanted) if wanted else 0)
         except Failure as failure:

@@ -102,6 +102,8 @@ JUDGING_THEMSELVES: dict[str, Consumer] = {
     "gym": Consumer("harness.consumers.commands_shown:gym"),
     "gym-rollouts": Consumer("harness.consumers.commands_shown:gym_rollouts"),
 }
+#: Programs in Python that name NeMo Gym are asked for fields that its classes would drop.
+PYTHON = Consumer("harness.consumers.gym_python:unknown_fields")
 #: All whose command lines can be judged without a run.
 PARSERS = PROGRAMS | JUDGING_THEMSELVES
 #: Programs that others start: what follows these words is theirs.
