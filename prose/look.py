@@ -30,6 +30,7 @@ from harness.pages import Page
 from harness.verdict import Failure
 from prose import releases
 from prose.names import FLAG, GENERATED, KINDS, Known, Program, methods, model_attributes, nearest, own_names
+from prose.typed import commands
 
 DATA = Path(__file__).parent.parent / "docs" / "_data"
 #: The tool, whose messages pages quote too.
@@ -484,8 +485,14 @@ class _Look:
                 classes += self.known.classes.get(part.text.split(".")[-2 if "." in part.text else -1], [])
                 classes += self.known.classes.get(part.text.rpartition(".")[2], [])
             owners += self.known.of_component(part.text)
-            words = part.text.split()
-            name = self._command_name(part.text)
+            typed = commands(part.text, self._is_program)
+            if len(typed) > 1:
+                inner = self.scope_of([Code(each, part.line) for each in typed])
+                flags |= inner.flags
+                classes += inner.classes
+                continue
+            words = typed[0].split()
+            name = self._command_name(typed[0])
             if name is not None:
                 command = self.known.commands[name]
                 group = [each for each in self.known.commands.values() if each.name.startswith(f"{name} ")]
@@ -505,6 +512,11 @@ class _Look:
                     if script.endswith(".py") and script in self.chain.scripts:
                         flags[script] = self.chain.scripts[script]
         return Scope(flags, tuple(classes), weak, tuple(owners))
+
+    def _is_program(self, word: str) -> bool:
+        """Whether a word starts a command whose words are known."""
+        old = word in self.known.commands or self._is_old_command(word)
+        return old or word in self.known.programs or word in ("python", "python3")
 
     def _is_old_command(self, word: str) -> bool:
         return bool(re.fullmatch(r"ng_\w+", word)) and word not in self.known.words and word not in self.chain.words
@@ -541,6 +553,13 @@ class _Look:
         if wrong := releases.wrong_pin(text, self.known.version):
             yield wrong
         text = re.sub(r"^[$>] (?=\w)", "", text)
+        typed = commands(text, self._is_program)
+        if len(typed) > 1:
+            for each in typed:
+                known = self._is_program(each.split()[0]) or all(_ASSIGNED.fullmatch(word) for word in each.split())
+                yield from self.code(each, scope, noun) if known else self._inside(each)
+            return
+        text = typed[0].strip()
         words = text.split()
         if text.startswith("-") and FLAG.match(text):
             yield from self._flags(text, scope)

@@ -145,6 +145,16 @@ LIES = {
     "in a tab": ("````{tab-set}\n```{tab-item} A\n\nSet `num_repeatz`.\n```\n````", "num_repeats"),
     "in a link": ("See [`num_repeatz`](https://example.org).", "num_repeats"),
     "in a heading": ("## Set `num_repeatz`", "num_repeats"),
+    "a command that uv runs": ("Run `uv run gym evaal run`.", "gym eval"),
+    "a command behind an assignment": ("Run `X=1 gym evaal run`.", "gym eval"),
+    "a variable before a command": ("`NEMO_GYM_LOGLEVEL=debug uv run gym eval run`", "NEMO_GYM_LOG_LEVEL"),
+    "a command as a module": ("`python -m nemo_gym.cli.main eval runn`", "gym eval run"),
+    "a command behind another": ("Run `cd x && gym evaal run`.", "gym eval"),
+    "a command after another": ("Run `gym eval run; gym evaal profile`.", "gym eval"),
+    "a command in a pipe": ("Run `nproc | gym evaal run`.", "gym eval"),
+    "a command in the background": ("Run `nohup gym evaal run &`.", "gym eval"),
+    "a command with a time limit": ("Run `timeout 60 vllm serve --max-num-sequences 4`.", "--max-num-seqs"),
+    "a flag of another command than uv runs": ("`uv run gym env start` takes `--num-repeats`.", "gym eval run"),
     "in a quotation": ("> Set `num_repeatz`.", "num_repeats"),
 }  # fmt: skip
 
@@ -169,6 +179,10 @@ RIGHT = [
     "`RolloutCollectionConfig` has `num_repeats`, and `model_config` of `RolloutCollectionConfig`. `mcqa` reads `options`.",
     '`row["response"]["output"]`, `{"num_repeats": 4}`, `POST /verify`, `http://127.0.0.1:11000/v1/responses`, `$ gym eval run`',
     "`pip install nemo-gym==0.7.0`, a rate in 0.6 of the cases, up in 3 steps",
+    "`uv run gym eval run --num-repeats 4`, `X=1 NEMO_GYM_LOG_LEVEL=debug uv run --no-sync gym eval run`",
+    "`uv run --with nemo-gym gym eval run --num-repeats 4` and `python -m nemo_gym.cli.main eval run --num-repeats 4`",
+    "`cd x && nohup gym env start &`, `timeout 60 vllm serve --max-num-seqs 4`, `uv run python -m json.tool`, `str | None`",
+    "`uv run gym eval run` takes `--num-repeats`; `uv run --no-sync` is not looked into.",
     "A comment <!-- `num_repeatz` since 0.6 --> is nobody's.",
 ]  # fmt: skip
 
