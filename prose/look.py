@@ -39,6 +39,13 @@ TOOL = Path(__file__).parent.parent / "gym-rollouts" / "src"
 #: Roles whose content is a name that Sphinx itself looks up: they say of what a sentence is.
 NAMING_ROLES = ("gym", "setting", "server", "source")
 
+#: Roles that only set their content as code: it is looked up like inline code, as the noun that the role says it is.
+CODE_ROLES = {
+    **dict.fromkeys(("code", "literal", "samp", "file"), ""),
+    **dict.fromkeys(("command", "program"), "command"),
+    "envvar": "variable",
+}
+
 #: What the word before or behind a name, or the header above it, says that it is.
 NOUNS = {
     "resources server": "server",
@@ -123,11 +130,12 @@ _NO_VALUE = frozenset({"-", "\u2013", "\u2014", "none", "null", "unset", "not se
 
 @dataclass(frozen=True)
 class Code:
-    """A piece of inline code, or what a role names, with the page's line."""
+    """A piece of inline code, or what a role names, with the page's line, and the noun that its role says it is."""
 
     text: str
     line: int
     role: str = ""
+    noun: str = ""
 
 
 Part = str | Code
@@ -304,6 +312,10 @@ def _parts(token: Token, line: int) -> Iterator[Part]:
                 yield Code(child.content, here, name)
             elif name in NAMING_ROLES:
                 yield Code(" ".join((found["target"] if found else child.content).split()), here, name)
+            elif name in CODE_ROLES:
+                # What stands in braces is for the reader to choose.
+                text = re.sub(r"\{\w+\}", "NAME", child.content) if name in ("samp", "file") else child.content
+                yield Code(text, here, noun=CODE_ROLES[name])
             else:
                 yield found["text"] if found else child.content
         elif child.type in ("softbreak", "hardbreak"):
@@ -457,7 +469,7 @@ class _Look:
             elif not part.role:
                 before = sentence[number - 1] if number and isinstance(sentence[number - 1], str) else ""
                 behind = sentence[number + 1] if number + 1 < len(sentence) else ""
-                noun = self._noun(before, behind if isinstance(behind, str) else "", passage)
+                noun = part.noun or self._noun(before, behind if isinstance(behind, str) else "", passage)
                 for message in self.code(part.text, scope, noun):
                     yield Fault(part.line, part.text, message)
         text, codes = flat(sentence)

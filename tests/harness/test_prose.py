@@ -155,6 +155,14 @@ LIES = {
     "a command in the background": ("Run `nohup gym evaal run &`.", "gym eval"),
     "a command with a time limit": ("Run `timeout 60 vllm serve --max-num-sequences 4`.", "--max-num-seqs"),
     "a flag of another command than uv runs": ("`uv run gym env start` takes `--num-repeats`.", "gym eval run"),
+    "a key as a literal": ("Set {literal}`num_repeatz: 4`.", "num_repeats"),
+    "a key by the role of code": ("Set {code}`num_repeatz`.", "num_repeats"),
+    "a key as a sample": ("Set {samp}`num_repeatz={n}`.", "num_repeats"),
+    "a file by its role": ("Open {file}`trained.jsonl`.", "trained.jsonl"),
+    "a command by its role": ("Use {command}`gymx`.", "gymx"),
+    "a program by its role": ("Use {program}`gym-evall`.", "gym-evall"),
+    "a variable by its role": ("Set {envvar}`NEMO_GYM_CACHE_DIRS`.", "NEMO_GYM_CACHE_DIR"),
+    "a default of a literal": ("{literal}`num_repeats` defaults to 3.", "`1`"),
     "in a quotation": ("> Set `num_repeatz`.", "num_repeats"),
 }  # fmt: skip
 
@@ -183,6 +191,8 @@ RIGHT = [
     "`uv run --with nemo-gym gym eval run --num-repeats 4` and `python -m nemo_gym.cli.main eval run --num-repeats 4`",
     "`cd x && nohup gym env start &`, `timeout 60 vllm serve --max-num-seqs 4`, `uv run python -m json.tool`, `str | None`",
     "`uv run gym eval run` takes `--num-repeats`; `uv run --no-sync` is not looked into.",
+    "Set {literal}`num_repeats: 4`, {code}`num_repeats`, {samp}`num_repeats={n}`, in {file}`resources_servers/{name}/app.py`.",
+    "Use {command}`gym eval run`, {command}`vllm`, {program}`ray` with {envvar}`NEMO_GYM_CACHE_DIR`, {kbd}`Ctrl+C`.",
     "A comment <!-- `num_repeatz` since 0.6 --> is nobody's.",
 ]  # fmt: skip
 
