@@ -63,6 +63,8 @@ NOUNS = {
     "module": "module",
 }
 _NOUN = "|".join(sorted(NOUNS, key=len, reverse=True))
+#: Options of directives whose text the reader sees.
+TEXTS = ("caption", "quiet", "shown", "alt", "title")
 _BEFORE = re.compile(rf"(?:^|[\s(])(?P<noun>{_NOUN})s?:?\s$", re.IGNORECASE)
 _BEHIND = re.compile(rf"^\s(?P<noun>{_NOUN})\b(?!-)", re.IGNORECASE)
 _HEADER = re.compile(rf"(?P<noun>{_NOUN})s?", re.IGNORECASE)
@@ -81,6 +83,11 @@ _PLACEHOLDER = re.compile(r"\b[A-Z]{1,3}\b|\b(?:NAME|TASK|ATTEMPT|VERSION|FOLDER
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z\0\"'(*])")
 _PLAIN_FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]+(?:\.[a-z][\w-]*)*")
 _PLAIN_COMMAND = re.compile(r"(?<![\w.-])(?:gym (?:eval|env|dataset|dev|list|search)\b(?: [a-z][\w-]*)?|ng_[a-z_]+\b)")
+#: A word with underscores is a name, with and without backticks.
+_PLAIN_NAME = re.compile(r"(?<![\w./:$@{<-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/(-]|\.\w)")
+#: What a diagram shows of its source: what stands in brackets, bars or quotation marks, and behind a colon.
+_LABEL = re.compile(r"""(?:[\[({|]"?|"|:[ ])(?P<label>[^\[\](){}|"\n]+)(?="?[\])}|]|"|$)""", re.MULTILINE)
+_ARTICLE = re.compile(r"\b(?:an?|the|this|that|our|your|its|each|every|any) $", re.IGNORECASE)
 _GYM_WORDS = re.compile(r"gym(?: [a-z][\w-]*)*")
 
 _NUMBERS = {"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "eight": "8", "ten": "10"}
@@ -245,9 +252,17 @@ def _in_fence(token: Token, first_line: int) -> Iterator[Passage]:
     name, argument = directive["name"], directive["argument"]
     if name == "mermaid":
         yield Passage([token.content], line + 1, "diagram")
+        return
+    yield from _in_options(token, argument, line)
+    if name in ("glossary", "button-link", "button-ref"):
+        parsed = parse_directive_text(_AnyDirective, argument, token.content)
+        text = as_written(parsed.body, token.content)
+        # The definition below a term is indented, without the colon of a definition list.
+        text = re.sub(r"^(\S.*\n)  (?=\S)", r"\1: ", text, flags=re.MULTILINE) if name == "glossary" else text
+        yield from _passages(text, line + 1 + parsed.body_offset)
     if DIRECTIVES.get(name) != PROSE:
         return
-    if argument and name not in ("list-table", "figure"):
+    if argument and name != "figure":
         yield from _passages(argument, line)
     if token.content.startswith(":::"):
         yield from _passages(token.content, line + 1)
@@ -258,6 +273,17 @@ def _in_fence(token: Token, first_line: int) -> Iterator[Passage]:
         yield from _list_table(as_written(parsed.body, token.content), line + 1 + parsed.body_offset, headed)
         return
     yield from _passages(as_written(parsed.body, token.content), line + 1 + parsed.body_offset)
+
+
+def _in_options(token: Token, argument: str, line: int) -> Iterator[Passage]:
+    """What the options of a directive say, such as a block's caption, and why it is not run."""
+    if token.content.startswith(":::"):
+        return
+    options = parse_directive_text(_AnyDirective, argument, token.content).options
+    for name in TEXTS:
+        if options.get(name):
+            at = re.search(rf"^\s*:?{name}:", token.content, re.MULTILINE)
+            yield from _passages(options[name], line + 1 + (token.content.count("\n", 0, at.start()) if at else 0))
 
 
 def _list_table(text: str, first_line: int, headed: bool) -> Iterator[Passage]:
@@ -437,7 +463,7 @@ class _Look:
 
     def passage(self, passage: Passage) -> Iterator[Fault]:
         if passage.kind == "diagram":
-            yield from self._plain(passage.parts[0], passage.line)
+            yield from self._diagram(passage.parts[0], passage.line)
             return
         scope = Scope({})
         for sentence in sentences(passage.parts):
@@ -458,7 +484,9 @@ class _Look:
         line = next((part.line for part in sentence if isinstance(part, Code)), passage.line)
         for number, part in enumerate(sentence):
             if isinstance(part, str):
-                yield from self._plain(part, line)
+                # What a generated page is about is told in words of the release's own.
+                generated = passage.kind == "front matter" and GENERATED in self.page.text
+                yield from self._plain(part, line, names=not generated)
                 continue
             line = part.line
             self.count += 1
@@ -973,14 +1001,34 @@ class _Look:
 
     # ------------------------------------------------------------------------------------- plain text
 
-    def _plain(self, text: str, line: int) -> Iterator[Fault]:
-        """Flags and commands outside code: in a diagram, in a heading of a page, where backticks were forgotten."""
+    def _plain(self, text: str, line: int, names: bool = True) -> Iterator[Fault]:
+        """Flags, commands and names outside code: in a heading of a page, where backticks were forgotten."""
         for found in _PLAIN_COMMAND.finditer(text):
+            # "the gym search for better rewards" is English, "the gym eval runn" is nearly a command.
+            english = _ARTICLE.search(text[: found.start()])
             for message in self._gym(found[0]):
-                yield Fault(line + text.count("\n", 0, found.start()), found[0], message)
+                if not english or "nearest" in message:
+                    yield Fault(line + text.count("\n", 0, found.start()), found[0], message)
         for found in _PLAIN_FLAG.finditer(text):
             for message in self._flags(found[0], Scope({})):
                 yield Fault(line + text.count("\n", 0, found.start()), found[0], message)
+        if names:
+            yield from self._plain_names(text, line)
+
+    def _plain_names(self, text: str, line: int) -> Iterator[Fault]:
+        for found in _PLAIN_NAME.finditer(text):
+            if not found[0].startswith("ng_"):  # a command, as which it was judged
+                for message in self.code(found[0], Scope({})):
+                    yield Fault(line + text.count("\n", 0, found.start()), found[0], message)
+
+    def _diagram(self, text: str, line: int) -> Iterator[Fault]:
+        """What a diagram shows. The names of its nodes are nobody's, and a label may begin with the word gym."""
+        yield from self._plain(text, line, names=False)
+        for found in _LABEL.finditer(text):
+            at, label = line + text.count("\n", 0, found.start("label")), found["label"].strip()
+            if _GYM_WORDS.fullmatch(label) and not _PLAIN_COMMAND.match(label):
+                yield from (Fault(at, label, message) for message in self._gym(label))
+            yield from self._plain_names(label, at)
 
     # ----------------------------------------------------------------------------------------- claims
 
