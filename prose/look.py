@@ -253,6 +253,8 @@ def _in_fence(token: Token, first_line: int) -> Iterator[Passage]:
     if name == "mermaid":
         yield Passage([token.content], line + 1, "diagram")
         return
+    if name in releases.DIRECTIVES:
+        yield Passage([name], line, "directive")
     yield from _in_options(token, argument, line)
     if name in ("glossary", "button-link", "button-ref"):
         parsed = parse_directive_text(_AnyDirective, argument, token.content)
@@ -464,6 +466,10 @@ class _Look:
     def passage(self, passage: Passage) -> Iterator[Fault]:
         if passage.kind == "diagram":
             yield from self._diagram(passage.parts[0], passage.line)
+            return
+        if passage.kind == "directive":
+            name = str(passage.parts[0])
+            yield Fault(passage.line, name, releases.refused_directive(name))
             return
         scope = Scope({})
         for sentence in sentences(passage.parts):
@@ -1034,7 +1040,8 @@ class _Look:
 
     def _claims(self, text: str, codes: list[Code], line: int, scope: Scope) -> Iterator[Fault]:
         titles = {program.title: program.versions for program in self.known.programs.values()}
-        for found, message in releases.bare_claims(text, self.releases, self.known.version, titles):
+        shown = [code.text for code in codes if code.role != releases.ROLE]
+        for found, message in releases.bare_claims(text, self.releases, self.known.version, titles, shown):
             yield Fault(line, found, message)
         for found, message in releases.wrong_versions(
             text, self.known.version, self.known.found["requires_python"], titles, self.chain.text

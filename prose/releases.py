@@ -21,12 +21,14 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 ROLE = "release"
+#: Sphinx's directives about releases, in whose place stands the role.
+DIRECTIVES = ("versionadded", "versionchanged", "deprecated")
 
 _NUMBER = r"\d+\.\d+(?:\.\d+)?"
 _CLAIM = re.compile(
@@ -37,9 +39,11 @@ _CLAIM = re.compile(
 
 _WORDS = (
     "since|before|until|up to|as of|prior to|older than|newer than|earlier than|later than|through|after|"
-    "starting (?:with|in|from)|(?:introduced|added|removed|deprecated|renamed|new|gone|dropped|changed) in"
+    "starting (?:with|in|from)|(?:introduced|added|removed|deprecated|renamed|new|gone|dropped|changed) (?:in|by|with)"
 )
 _VERBS = "wrote|writes|reads?|had|adds|added|removes|removed|introduced|dropped|drops|renamed"
+#: What a release did to what was there before it, as against what it does.
+_CHANGES = "added|removed|introduced|introduces|dropped|renamed|deprecated|deprecates|brought|gained|lost|replaced"
 _GYM = r"(?:NeMo[ -]Gym|nemo-gym|(?<!NeMo )(?<![\w-])Gym)(?:'s)? ?(?:[<>=~]=?)? ?(?:release |version )?v?"
 _BARE = (
     re.compile(rf"{_GYM}(?P<release>{_NUMBER}|\d+\.x)(?!\w)", re.IGNORECASE),
@@ -57,6 +61,36 @@ _BARE = (
     re.compile(rf"\b(?:releases?|versions?)\b[^.()]{{0,12}}\((?P<release>{_NUMBER})\)", re.IGNORECASE),
     re.compile(rf"(?<!results )(?<!result )\bin (?P<release>{_NUMBER})(?=,| it\b| the\b| there\b)", re.IGNORECASE),
 )
+#: The same where the sentence has a name that some release has, in code: without one it may be about any number.
+_BESIDE_A_NAME = (
+    re.compile(
+        rf"(?<![\w.])v?(?P<release>{_NUMBER}) (?:also |first )?(?:has|lacks|lacked|knows|knew|ships|shipped|brings|brought|"
+        r"gains|gained|introduces|deprecates|deprecated|renames|supports|supported|takes|took)\b",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\b(?:gained|got|lost|shipped|arrived|came|comes|appeared|works|worked|went)\b[^.]{0,40}?\b(?:with|in) "
+        rf"(?P<release>{_NUMBER})(?=[.,;:)](?!\d)|$)",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"\bfrom v?(?P<release>{_NUMBER})(?=,)", re.IGNORECASE),
+    re.compile(rf"^\W*between v?{_NUMBER} and v?(?P<release>{_NUMBER})(?=,| \0)", re.IGNORECASE),
+    re.compile(rf"^\W*in v?(?P<release>{_NUMBER}) \0", re.IGNORECASE),
+)
+#: What a number between 0 and 1 usually measures, and what tells that it is a release all the same.
+_MEASURED = re.compile(
+    r"(?<![\w-])(?:rewards?|temperatures?|thresholds?|rates?|shares?|scores?|probabilit(?:y|ies)|chances?|loss(?:es)?|"
+    r"accurac(?:y|ies)|weights?|similarit(?:y|ies)|means?|averages?|fractions?|advantages?|margins?|confidence|"
+    r"correlations?|pass@\w+|credit|top_p)(?![\w-])",
+    re.IGNORECASE,
+)
+_SAYS_RELEASE = re.compile(r"\b(?:releases?|versions?|wheels?|upgrad\w+)\b", re.IGNORECASE)
+_SURELY = re.compile(
+    r"\b(?:since|as of|prior|older|newer|earlier|later|onwards?|starting|introduced|added|removed|deprecated|renamed|"
+    r"new|gone|dropped)\b",
+    re.IGNORECASE,
+)
+_COMPARED = re.compile(r"^up to |\b(?:and|or) (?:above|below|up)$", re.IGNORECASE)
 _PYTHON = re.compile(r"\bPython (?:>=? ?|version )?(?P<version>\d+(?:\.\d+)+)")
 _THREE = re.compile(r"(?<![\w.])v?(?P<version>\d+\.\d+\.\d+)(?![\w]|\.\d)")
 
@@ -145,7 +179,7 @@ def fault_of(content: str, known: Releases, pinned: str) -> str:
 
 
 def bare_claims(
-    text: str, known: Releases, pinned: str, others: Mapping[str, tuple[str, ...]]
+    text: str, known: Releases, pinned: str, others: Mapping[str, tuple[str, ...]], codes: Sequence[str] = ()
 ) -> Iterator[tuple[str, str]]:
     """Each claim of a sentence about releases of NeMo Gym outside of the role, with what to write instead.
 
@@ -154,9 +188,11 @@ def bare_claims(
         known: the published releases.
         pinned: the release that the site is about.
         others: how prose calls other programs: a release behind such a name is not NeMo Gym's.
+        codes: what the sentence has in code.
     """
     seen: set[int] = set()
-    for number, pattern in enumerate(_BARE):
+    patterns = (*_BARE, *(_BESIDE_A_NAME if any(code in known.having for code in codes) else ()))
+    for number, pattern in enumerate(patterns):
         for found in pattern.finditer(text):
             release, at = found["release"], found.start("release")
             named = number == 0
@@ -166,17 +202,41 @@ def bare_claims(
             before = text[: found.start("release")][-40:]
             if not named and not known.of(release):
                 continue
+            if not named and _is_measure(text, found, codes, pattern in _BESIDE_A_NAME):
+                continue
             if not named and re.search(rf"(?:{'|'.join(map(re.escape, others))}|Python)\W*(?:\w+ )?$", before):
                 continue
             seen.add(at)
+            said = found[0].replace("\0", "...")
             if not known.of(release):
-                yield found[0], f"no release {release} of NeMo Gym is published; this site is about {pinned}"
+                yield said, f"no release {release} of NeMo Gym is published; this site is about {pinned}"
                 continue
             yield (
-                found[0],
-                f"a claim about releases, `{found[0]}`: say it with the role, which is held against the published "
+                said,
+                f"a claim about releases, `{said}`: say it with the role, which is held against the published "
                 f"wheels: {{release}}`since {release} <NAME>` (or before, up to, in), where NAME is what came or went",
             )
+
+
+def _is_measure(text: str, found: re.Match[str], codes: Sequence[str], loose: bool) -> bool:
+    """Whether a number that could be a release is one that the sentence measures: a reward up to 0.5.
+
+    What is measured may stand in code, `` `reward` ``; that counts where the words compare, or say little (``loose``).
+    """
+    if _SAYS_RELEASE.search(text) or _SURELY.search(found[0]):
+        return False
+    around = text[max(0, found.start() - 80) : found.end() + 40]
+    compared = (loose or _COMPARED.search(found[0]) is not None) and any(_MEASURED.search(code) for code in codes)
+    return _MEASURED.search(around) is not None or compared
+
+
+def refused_directive(name: str) -> str:
+    """What is wrong with a directive about releases: nothing says of what, and so nobody can hold it against them."""
+    words = {"versionadded": "since 0.6 <NAME>", "versionchanged": "since 0.6 <NAME>", "deprecated": "before 0.6 <NAME>"}
+    return (
+        f"a claim about releases, `{{{name}}}`, that nothing is held against: write a sentence with the role "
+        f"{{release}}`{words[name]}` in place of the directive, where NAME is what came, changed or went"
+    )
 
 
 def wrong_pin(text: str, pinned: str) -> str:
@@ -191,7 +251,7 @@ def _relates(before: str, behind: str) -> bool:
     """Whether the words around a release say that something came or went with it."""
     return bool(
         re.search(rf"(?:{_WORDS}) $", before, re.IGNORECASE)
-        or re.match(r" (?:and|or) (?:later|newer|earlier|older)| on\b|\+", behind)
+        or re.match(rf" (?:and|or) (?:later|newer|earlier|older)| on\b|\+| (?:first )?(?:{_CHANGES})\b", behind)
     )
 
 

@@ -177,6 +177,21 @@ LIES = {
     "a command as a label": ("```{mermaid}\n:alt: x\n\nflowchart LR\n  a --> b[gym collect run]\n```", "no command"),
     "a key without its backticks": ("Set num_repeatz to 4.", "num_repeats"),
     "a command without its backticks, with an article": ("Use the gym eval runn command.", "gym eval run"),
+    "a directive of Sphinx": ("```{versionadded} 0.5\nThe field `task_source`.\n```", "{release}`since"),
+    "another directive of Sphinx": (":::{deprecated} 0.6\n`task_source` goes.\n:::", "{release}`before"),
+    "what the pinned release did": ("NeMo Gym 0.7.0 introduced `RolloutCollectionConfig`.", "{release}"),
+    "what the pinned release removed": ("NeMo Gym 0.7.0 removed `num_repeats`.", "{release}"),
+    "by the pinned release": ("`task_source` was added by NeMo Gym 0.7.0.", "{release}"),
+    "what a release brought": ("0.5 brought `task_source`.", "{release}"),
+    "what a release has": ("0.5 has `task_source`.", "{release}"),
+    "what a release ships": ("v0.5 ships `task_source`.", "{release}"),
+    "what a release deprecated": ("0.6 deprecated `num_repeats`.", "{release}"),
+    "what came with a release": ("NeMo Gym gained `task_source` with 0.5.", "{release}"),
+    "from a release on": ("From 0.5, rows need `task_source`.", "{release}"),
+    "between releases": ("Between 0.4 and 0.5, `task_source` was required.", "{release}"),
+    "in a release, without a comma": ("In 0.5 `task_source` came.", "{release}"),
+    "a reward since a release": ("The reward is another one since 0.6.", "{release}"),
+    "of a release, with a reward": ("Before release 0.6 the reward was missing.", "{release}"),
     "in a quotation": ("> Set `num_repeatz`.", "num_repeats"),
 }  # fmt: skip
 
@@ -214,6 +229,11 @@ RIGHT = [
     "```{mermaid}\n:alt: A row\n\nflowchart LR\n  the_row[task row] --> b[\"num_repeats: 4\"]\n  b --> the_row\n```",
     "The gym search for better rewards goes on; a gym list of names. The gym dataset has rows. Run gym eval run then.",
     "Set num_repeats to 4, see snake_case_words.py, <https://example.org/a_b>, a/some_path/x, {kbd}`Ctrl+C`.",
+    "A temperature of 0.6 or above makes the answers vary. Keep tasks whose mean reward is up to 0.5.",
+    "Sort tasks by reward: those before 0.5 are hard, those after 0.6 are easy. Rewards of 0.5 and below are failures.",
+    "The reward changed in 0.5, it says, of the cases. Keep rows whose `reward` is up to 0.5.",
+    "From 0.5, the `temperature` rises. Between 0.4 and 0.5, `reward` says little. A share of 0.5 has no `reward`.",
+    "NeMo Gym 0.7.0 adds `response` to each row, and `num_repeats` works with 0.5 cores.",
     "A comment <!-- `num_repeatz` since 0.6 --> is nobody's.",
 ]  # fmt: skip
 
