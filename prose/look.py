@@ -130,6 +130,11 @@ _BELONGS = (
     re.compile(rf"(?P<owner>\0)'s (?:{_FIELD} )?(?P<field>\0)"),
     re.compile(rf"(?P<owner>\0) \({_FIELD}s? (?P<field>\0)"),
 )
+#: How a sentence says that several commands have the same flags: each has each.
+_ALIKE = re.compile(
+    r"\0(?:, \0)*,? and \0(?: both| each| all)? (?:take|accept|have|share|know|read|understand)s? (?:the )?"
+    r"(?:(?:same )?(?:flag|option)s? )?(?P<flags>\0(?:(?:,? and |, )\0)*)"
+)
 _DEFAULT_HEADER = re.compile(r"(?:its |the )?default(?: value)?s?|by default|unless set|if unset", re.IGNORECASE)
 _SETTINGS = re.compile(r"(?:the )?(?:setting|key|flag|option|field|name|parameter)s?", re.IGNORECASE)
 _NO_VALUE = frozenset({"-", "\u2013", "\u2014", "none", "null", "unset", "not set", "no default", "no limit"})
@@ -531,7 +536,7 @@ class _Look:
                 classes += self.known.classes.get(part.text.split(".")[-2 if "." in part.text else -1], [])
                 classes += self.known.classes.get(part.text.rpartition(".")[2], [])
             owners += self.known.of_component(part.text)
-            typed = commands(part.text, self._is_program)
+            typed = self._typed(part.text)
             if len(typed) > 1:
                 inner = self.scope_of([Code(each, part.line) for each in typed])
                 flags |= inner.flags
@@ -558,6 +563,10 @@ class _Look:
                     if script.endswith(".py") and script in self.chain.scripts:
                         flags[script] = self.chain.scripts[script]
         return Scope(flags, tuple(classes), weak, tuple(owners))
+
+    def _typed(self, text: str) -> list[str]:
+        """The commands that a code types, each without what runs it."""
+        return commands(text, self._is_program)
 
     def _is_program(self, word: str) -> bool:
         """Whether a word starts a command whose words are known."""
@@ -599,7 +608,7 @@ class _Look:
         if wrong := releases.wrong_pin(text, self.known.version):
             yield wrong
         text = re.sub(r"^[$>] (?=\w)", "", text)
-        typed = commands(text, self._is_program)
+        typed = self._typed(text)
         if len(typed) > 1:
             for each in typed:
                 known = self._is_program(each.split()[0]) or all(_ASSIGNED.fullmatch(word) for word in each.split())
@@ -656,8 +665,27 @@ class _Look:
                     flag, (each for own in self._everything().values() for each in own)
                 )
                 yield f"no flag `{flag}`{_hint(near)}"
-        for value in FLAG.sub(" ", text).split():
+        chosen = list(self._choices(text.split(), {name: self._choices_of(name) for name in where.flags}))
+        yield from chosen
+        for value in FLAG.sub(" ", text).split() if not chosen else ():
             yield from self._value(value)
+
+    def _choices_of(self, name: str) -> dict[str, tuple[str, ...]]:
+        return dict(self.known.commands[name].choices) if name in self.known.commands else {}
+
+    def _choices(self, words: list[str], where: dict[str, dict[str, tuple[str, ...]]]) -> Iterator[str]:
+        """Each value of a flag that is none of its choices, in any of some commands that have the flag."""
+        for word, after in pairwise([*words, ""]):
+            flag, _, value = word.partition("=")
+            value = value or after
+            if not FLAG.fullmatch(flag) or not re.fullmatch(r"[a-z][\w-]*", value):
+                continue
+            having = [name for name in where if name not in self.known.commands or flag in self.known.commands[name].flags]
+            known = [where[name].get(flag, ()) for name in having]
+            if known and all(known) and not any(value in each for each in known):
+                choices = sorted({choice for each in known for choice in each})
+                names = ", ".join(f"`{choice}`" for choice in choices)
+                yield f"`{flag}` of `{having[0]}` takes {names}; the page says `{value}`{_hint(nearest(value, choices))}"
 
     @staticmethod
     def _looks_like_flags(text: str) -> bool:
@@ -698,11 +726,13 @@ class _Look:
             hint = _hint(f"{name} {near}" if near else None)
             yield f"no command `{name} {rest[0]}` in {self.gym}{hint}"
             return
+        chosen = list(self._choices(rest, {name: dict(command.choices)}))
+        yield from chosen
         flags = [word.partition("=")[0] for word in rest if FLAG.match(word)]
         if flags:
             yield from self._flags(" ".join(flags), Scope({name: dict(command.flags)}, command.classes))
         scope = Scope({name: dict(command.flags)}, command.classes)
-        for word in rest:
+        for word in rest if not chosen else ():
             if not FLAG.match(word) and not re.fullmatch(r"[\d.,]+", word) and word not in command.inner:
                 found = _SETTING.fullmatch(word)
                 yield from self._setting(found, word, scope) if found and "=" in word else self._value(word)
@@ -1053,6 +1083,7 @@ class _Look:
             if setting and (message := self._default_fault(Code(setting["key"], code.line), setting["value"], scope)):
                 yield Fault(code.line, code.text, message)
         yield from self._belongings(text, codes)
+        yield from self._alike(text, codes)
         for pattern in _DEFAULTS:
             for found in pattern.finditer(text):
                 name = codes[text.count("\0", 0, found.start("name"))]
@@ -1062,6 +1093,20 @@ class _Look:
                 message = self._default_fault(name, value, scope)
                 if message:
                     yield Fault(name.line, f"{name.text} = {value}", message)
+
+    def _alike(self, text: str, codes: list[Code]) -> Iterator[Fault]:
+        """Each flag that a sentence says several commands have, where one of them has not."""
+        for found in _ALIKE.finditer(text):
+            first, middle = text.count("\0", 0, found.start()), text.count("\0", 0, found.start("flags"))
+            names = [self._command_name(typed) for code in codes[first:middle] for typed in self._typed(code.text)[-1:]]
+            for flag in codes[middle : text.count("\0", 0, found.end())]:
+                bare = flag.text.split()[0].partition("=")[0]
+                for name in names if FLAG.fullmatch(bare) and all(names) else ():
+                    command = self.known.commands[name or ""]
+                    if name in self.known.found["commands"] and bare not in command.flags:
+                        near = nearest(bare, command.flags)
+                        message = f"the sentence says that `{name}` has a flag `{bare}`; {self.gym} has none{_hint(near)}"
+                        yield Fault(flag.line, flag.text, message)
 
     def _belongings(self, text: str, codes: list[Code]) -> Iterator[Fault]:
         """Each field that a sentence says a class has, and the class has not."""

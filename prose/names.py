@@ -17,7 +17,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from itertools import pairwise
@@ -51,13 +51,17 @@ Commands = dict[str, "Command"]
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a program: its flags with their defaults ("" where it has none), and what it may be followed by."""
+    """A command of a program: its flags with their defaults ("" where it has none), and what it may be followed by.
+
+    ``choices`` are the values that a flag takes, where it takes no others.
+    """
 
     name: str
     flags: Mapping[str, str]
     classes: tuple[str, ...] = ()
     inner: tuple[str, ...] = ()
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,10 @@ class Known:
         for name, data in self.found["commands"].items():
             flags = {flag: one.get("default", "") for flag, one in (everywhere | data["flags"]).items()}
             sets = {flag: tuple(one.get("sets", ())) for flag, one in data["flags"].items()}
-            choices = [choice for each in data["arguments"] for choice in each]
-            found[name] = Command(name, flags | {"--help": "", "-h": ""}, tuple(data["classes"]), tuple(choices), sets)
+            values = {flag: tuple(one["choices"]) for flag, one in data["flags"].items() if "choices" in one}
+            inner = tuple(choice for each in data["arguments"] for choice in each)
+            flags |= {"--help": "", "-h": ""}
+            found[name] = Command(name, flags, tuple(data["classes"]), inner, sets, values)
         for name in list(found):
             words = name.split()
             for length in range(1, len(words)):
@@ -111,7 +117,7 @@ class Known:
                 before = found.get(group) or Command(group, {"--help": "", "-h": ""})
                 if words[length] not in before.inner:
                     inner = (*before.inner, words[length])
-                    found[group] = Command(group, before.flags, before.classes, inner, before.sets)
+                    found[group] = replace(before, inner=inner)
         for old, new in self.found["old_commands"].items():
             now = found.get(new)
             found[old] = Command(old, {}, now.classes if now else ())

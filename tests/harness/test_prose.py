@@ -192,6 +192,11 @@ LIES = {
     "in a release, without a comma": ("In 0.5 `task_source` came.", "{release}"),
     "a reward since a release": ("The reward is another one since 0.6.", "{release}"),
     "of a release, with a reward": ("Before release 0.6 the reward was missing.", "{release}"),
+    "a flag of one of two commands": ("`gym env start` and `gym eval run` take `--num-repeats`.", "`gym env start` has"),
+    "a flag of one of both": ("Both {gym}`gym eval run` and {gym}`gym eval profile` take `--num-repeats 4`.", "profile"),
+    "a value that is no choice": ("Run `gym dataset collate --mode train`.", "train_preparation"),
+    "a value that is no choice, after =": ("Run `gym dataset collate --mode=train`.", "train_preparation"),
+    "a value beside the command": ("`gym dataset collate` takes `--mode train`.", "train_preparation"),
     "in a quotation": ("> Set `num_repeatz`.", "num_repeats"),
 }  # fmt: skip
 
@@ -234,6 +239,10 @@ RIGHT = [
     "The reward changed in 0.5, it says, of the cases. Keep rows whose `reward` is up to 0.5.",
     "From 0.5, the `temperature` rises. Between 0.4 and 0.5, `reward` says little. A share of 0.5 has no `reward`.",
     "NeMo Gym 0.7.0 adds `response` to each row, and `num_repeats` works with 0.5 cores.",
+    "`gym env start` and `gym eval run` take `--config`. `gym eval run`, not `gym env start`, takes `--num-repeats`.",
+    "Start with `gym env start` and `gym eval run`, which takes `--num-repeats`; `gym eval run` or `gym eval profile`.",
+    "`gym dataset collate --mode example_validation`, `gym dataset collate --mode X`, `--mode=train_preparation`.",
+    "`gym list environments --status experimental --kind benchmark --json`, `gym eval compare --report-format both`",
     "A comment <!-- `num_repeatz` since 0.6 --> is nobody's.",
 ]  # fmt: skip
 
