@@ -96,17 +96,18 @@ _VALUE = (
     rf"(?:{'|'.join(_NUMBERS)})\b)"
 )
 _DEFAULTS = (
-    re.compile(rf"(?P<name>\0)[^.\0]{{0,40}}?\bdefaults? to {_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[^.\0]{{0,40}}?\b(?:defaults?|falls? back) to {_VALUE}", re.IGNORECASE),
     re.compile(
-        rf"(?P<name>\0)[^.\0]{{0,30}}?\bis (?:by default )?{_VALUE},? "
+        rf"(?P<name>\0)[^.\0]{{0,30}}?\bis (?:set to )?(?:by default )?{_VALUE},? "
         r"(?:by default|unless|if you (?:do not|don't)|where you do not|when (?:it is )?(?:un|not )set)",
         re.IGNORECASE,
     ),
-    re.compile(rf"(?P<name>\0)[^.\0]{{0,20}}?\bis by default {_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[^.\0]{{0,20}}?\bis by default (?:set to )?{_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0) ?[=:] ?{_VALUE},? by default", re.IGNORECASE),
     re.compile(rf"\bby default,? (?P<name>\0) is {_VALUE}", re.IGNORECASE),
     re.compile(rf"\bdefault(?: value)? (?:of|for) (?:the \w+ )?(?P<name>\0) is {_VALUE}", re.IGNORECASE),
     re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?\b(?:has|with) (?:a|the) default(?: value)? of {_VALUE}", re.IGNORECASE),
-    re.compile(rf"(?P<name>\0)[,:;]? ?\((?:the )?default(?: is|:)? {_VALUE}", re.IGNORECASE),
+    re.compile(rf"(?P<name>\0)[,:;]? ?\((?:(?:the |its )?default(?: is|:)?|by default:?) {_VALUE}", re.IGNORECASE),
     re.compile(rf"(?P<name>\0)[,:;]? ?\({_VALUE} by default", re.IGNORECASE),
     re.compile(rf"(?P<name>\0)[^.\0]{{0,20}}?\bhas {_VALUE} as (?:its|the) default", re.IGNORECASE),
     re.compile(rf"\bdefault\b[^.\0]{{0,40}}(?P<name>\0),? is {_VALUE}", re.IGNORECASE),
@@ -117,6 +118,15 @@ _DEFAULTS = (
     ),
     re.compile(rf"(?P<name>\0)[^.\0]{{0,30}}?, (?:the )?default(?: is|:)? {_VALUE}", re.IGNORECASE),
 )
+_DEFAULTS += (
+    re.compile(
+        r"\b(?:if|when|where) you (?:leave out|omit|(?:do not|don't) (?:set|give|pass)|leave) (?:the \w+ )?"
+        rf"(?P<name>\0)(?: out| away| unset)?, it is {_VALUE}",
+        re.IGNORECASE,
+    ),
+)
+#: A sentence that says a default of what is told before it.
+_ITS_DEFAULT = re.compile(rf"\W*(?:(?:its|the) default(?: value)? is|defaults?(?: value)?:|defaults to) {_VALUE}", re.I)
 _FIELD = r"(?:field|setting|key|option|attribute|method)"
 #: How a sentence says that a class has a field.
 _BELONGS = (
@@ -135,7 +145,10 @@ _ALIKE = re.compile(
     r"\0(?:, \0)*,? and \0(?: both| each| all)? (?:take|accept|have|share|know|read|understand)s? (?:the )?"
     r"(?:(?:same )?(?:flag|option)s? )?(?P<flags>\0(?:(?:,? and |, )\0)*)"
 )
-_DEFAULT_HEADER = re.compile(r"(?:its |the )?default(?: value)?s?|by default|unless set|if unset", re.IGNORECASE)
+_DEFAULT_HEADER = re.compile(
+    r"(?:its |the )?default(?: value)?s?|by default|unless set|(?:if|when) (?:unset|omitted|left out|not set)",
+    re.IGNORECASE,
+)
 _SETTINGS = re.compile(r"(?:the )?(?:setting|key|flag|option|field|name|parameter)s?", re.IGNORECASE)
 _NO_VALUE = frozenset({"-", "\u2013", "\u2014", "none", "null", "unset", "not set", "no default", "no limit"})
 
@@ -168,6 +181,7 @@ class Passage:
     row: list[list[Part]] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     before: list[Part] = field(default_factory=list)
+    term: list[Part] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -204,6 +218,7 @@ def _passages(text: str, first_line: int) -> Iterator[Passage]:
     row: list[Passage] = []
     above: list[Part] = []
     heading: list[Part] = []
+    term: list[Part] = []
     row_line = first_line
     for token in tokens:
         if token.type == "front_matter":
@@ -236,7 +251,8 @@ def _passages(text: str, first_line: int) -> Iterator[Passage]:
                 yield Passage(parts, line, "heading")
             else:
                 listed = "list_item" in kinds or "dd" in kinds
-                yield Passage(parts, line, kinds[-1], before=above if listed else [])
+                term = parts if kinds[-1] == "dt" else term if "dd" in kinds else []
+                yield Passage(parts, line, kinds[-1], before=above if listed else [], term=term)
                 if not listed:
                     above = parts
 
@@ -477,7 +493,10 @@ class _Look:
             yield Fault(passage.line, name, releases.refused_directive(name))
             return
         scope = Scope({})
+        subject: list[Part] = passage.term
         for sentence in sentences(passage.parts):
+            yield from self._its_default(sentence, subject, passage.line, scope)
+            subject = sentence if any(isinstance(part, Code) for part in sentence) else subject
             own = self.scope_of(sentence)
             scope = own if own else Scope(scope.flags, own.classes or scope.classes, own.weak, own.owners)
             yield from self._sentence(sentence, passage, scope)
@@ -1124,6 +1143,17 @@ class _Look:
                 elif paths and not any(self.known.has_attribute(path, name) for path in paths):
                     message = f"`{owner.text}` has no `{name}` in {self.gym}{self._near_field(name, paths)}"
                     yield Fault(own.line, own.text, message)
+
+    def _its_default(self, sentence: list[Part], subject: list[Part], line: int, scope: Scope) -> Iterator[Fault]:
+        """A default of the one name that the sentence before, or the term that is defined, begins with."""
+        text, codes = flat(sentence)
+        found = _ITS_DEFAULT.match(text)
+        before, names = flat(subject)
+        if found is None or len(names) != 1 or not re.match(r"\W*(?:(?:the|set|use|give|with) )?(?:\w+ )?\0", before, re.I):
+            return
+        value = codes[0].text if found["value"] == "\0" else found["value"]
+        if message := self._default_fault(names[0], value, scope):
+            yield Fault(codes[0].line if codes else line, f"{names[0].text} = {value}", message)
 
     def _default_cell(self, passage: Passage) -> Iterator[Fault]:
         """A cell below the header "Default": it is held against the default of what its row names first."""

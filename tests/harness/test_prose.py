@@ -197,6 +197,15 @@ LIES = {
     "a value that is no choice": ("Run `gym dataset collate --mode train`.", "train_preparation"),
     "a value that is no choice, after =": ("Run `gym dataset collate --mode=train`.", "train_preparation"),
     "a value beside the command": ("`gym dataset collate` takes `--mode train`.", "train_preparation"),
+    "a default to fall back to": ("`num_repeats` falls back to 3.", "`1`"),
+    "a default that is set": ("`num_repeats` is set to 3 by default.", "`1`"),
+    "a default with an equals sign": ("`num_repeats` = 3 by default.", "`1`"),
+    "a default in brackets, in other words": ("`num_repeats` (by default 3) says how often.", "`1`"),
+    "a default of what is left out": ("If you leave out `num_repeats`, it is 3.", "`1`"),
+    "a default of what is not set": ("Where you do not set the key `num_repeats`, it is `3`.", "`1`"),
+    "a default a sentence later": ("- `num_repeats`: how often each task runs. Its default is 3.", "`1`"),
+    "a default in a definition": ("`num_repeats`\n: How often each task runs. Default: 3.", "`1`"),
+    "a default in a column of other words": ("| key | if omitted |\n| --- | --- |\n| `num_repeats` | 3 |", "`1`"),
     "in a quotation": ("> Set `num_repeatz`.", "num_repeats"),
 }  # fmt: skip
 
@@ -243,6 +252,10 @@ RIGHT = [
     "Start with `gym env start` and `gym eval run`, which takes `--num-repeats`; `gym eval run` or `gym eval profile`.",
     "`gym dataset collate --mode example_validation`, `gym dataset collate --mode X`, `--mode=train_preparation`.",
     "`gym list environments --status experimental --kind benchmark --json`, `gym eval compare --report-format both`",
+    "`num_repeats` falls back to 1, is set to 1 by default, and (by default 1). If you leave out `num_repeats`, it is 1.",
+    "- `num_repeats`: how often each task runs. Its default is 1.\n- It says `num_repeats` and `limit`. Its default is 9.",
+    "`num_repeats`\n: How often each task runs. Default: 1.\n\n`resume_from_cache`\n: Whether it goes on. Default: false.",
+    "The seed is said. Its default is 3. The trainer reads `num_repeats`. Its default is 7.",
     "A comment <!-- `num_repeatz` since 0.6 --> is nobody's.",
 ]  # fmt: skip
 
