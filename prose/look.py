@@ -699,12 +699,13 @@ class _Look:
             value = value or after
             if not FLAG.fullmatch(flag) or not re.fullmatch(r"[a-z][\w-]*", value):
                 continue
-            having = [name for name in where if name not in self.known.commands or flag in self.known.commands[name].flags]
+            commands_of = self.known.commands
+            having = [name for name in where if name not in commands_of or flag in commands_of[name].flags]
             known = [where[name].get(flag, ()) for name in having]
             if known and all(known) and not any(value in each for each in known):
                 choices = sorted({choice for each in known for choice in each})
-                names = ", ".join(f"`{choice}`" for choice in choices)
-                yield f"`{flag}` of `{having[0]}` takes {names}; the page says `{value}`{_hint(nearest(value, choices))}"
+                names, hint = ", ".join(f"`{choice}`" for choice in choices), _hint(nearest(value, choices))
+                yield f"`{flag}` of `{having[0]}` takes {names}; the page says `{value}`{hint}"
 
     @staticmethod
     def _looks_like_flags(text: str) -> bool:
@@ -1059,7 +1060,7 @@ class _Look:
     def _plain(self, text: str, line: int, names: bool = True) -> Iterator[Fault]:
         """Flags, commands and names outside code: in a heading of a page, where backticks were forgotten."""
         for found in _PLAIN_COMMAND.finditer(text):
-            # "the gym search for better rewards" is English, "the gym eval runn" is nearly a command.
+            # "the gym search for better rewards" is English, "the gym eval rum" is nearly a command.
             english = _ARTICLE.search(text[: found.start()])
             for message in self._gym(found[0]):
                 if not english or "nearest" in message:
@@ -1123,8 +1124,8 @@ class _Look:
                 for name in names if FLAG.fullmatch(bare) and all(names) else ():
                     command = self.known.commands[name or ""]
                     if name in self.known.found["commands"] and bare not in command.flags:
-                        near = nearest(bare, command.flags)
-                        message = f"the sentence says that `{name}` has a flag `{bare}`; {self.gym} has none{_hint(near)}"
+                        hint = _hint(nearest(bare, command.flags))
+                        message = f"the sentence says that `{name}` has a flag `{bare}`; {self.gym} has none{hint}"
                         yield Fault(flag.line, flag.text, message)
 
     def _belongings(self, text: str, codes: list[Code]) -> Iterator[Fault]:
@@ -1149,7 +1150,8 @@ class _Look:
         text, codes = flat(sentence)
         found = _ITS_DEFAULT.match(text)
         before, names = flat(subject)
-        if found is None or len(names) != 1 or not re.match(r"\W*(?:(?:the|set|use|give|with) )?(?:\w+ )?\0", before, re.I):
+        begins = re.match(r"\W*(?:(?:the|set|use|give|with) )?(?:\w+ )?\0", before, re.IGNORECASE)
+        if found is None or len(names) != 1 or not begins:
             return
         value = codes[0].text if found["value"] == "\0" else found["value"]
         if message := self._default_fault(names[0], value, scope):

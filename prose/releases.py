@@ -64,8 +64,8 @@ _BARE = (
 #: The same where the sentence has a name that some release has, in code: without one it may be about any number.
 _BESIDE_A_NAME = (
     re.compile(
-        rf"(?<![\w.])v?(?P<release>{_NUMBER}) (?:also |first )?(?:has|lacks|lacked|knows|knew|ships|shipped|brings|brought|"
-        r"gains|gained|introduces|deprecates|deprecated|renames|supports|supported|takes|took)\b",
+        rf"(?<![\w.])v?(?P<release>{_NUMBER}) (?:also |first )?(?:has|lacks|lacked|knows|knew|ships|shipped|brings|"
+        r"brought|gains|gained|introduces|deprecates|deprecated|renames|supports|supported|takes|took)\b",
         re.IGNORECASE,
     ),
     re.compile(
@@ -79,8 +79,8 @@ _BESIDE_A_NAME = (
 )
 #: What a number between 0 and 1 usually measures, and what tells that it is a release all the same.
 _MEASURED = re.compile(
-    r"(?<![\w-])(?:rewards?|temperatures?|thresholds?|rates?|shares?|scores?|probabilit(?:y|ies)|chances?|loss(?:es)?|"
-    r"accurac(?:y|ies)|weights?|similarit(?:y|ies)|means?|averages?|fractions?|advantages?|margins?|confidence|"
+    r"(?<![\w-])(?:rewards?|temperatures?|thresholds?|rates?|shares?|scores?|probability|probabilities|chances?|loss(?:es)?|"
+    r"accuracy|accuracies|weights?|similarit(?:y|ies)|means?|averages?|fractions?|advantages?|margins?|confidence|"
     r"correlations?|pass@\w+|credit|top_p)(?![\w-])",
     re.IGNORECASE,
 )
@@ -232,10 +232,10 @@ def _is_measure(text: str, found: re.Match[str], codes: Sequence[str], loose: bo
 
 def refused_directive(name: str) -> str:
     """What is wrong with a directive about releases: nothing says of what, and so nobody can hold it against them."""
-    words = {"versionadded": "since 0.6 <NAME>", "versionchanged": "since 0.6 <NAME>", "deprecated": "before 0.6 <NAME>"}
+    claim = "before 0.6 <NAME>" if name == "deprecated" else "since 0.6 <NAME>"
     return (
         f"a claim about releases, `{{{name}}}`, that nothing is held against: write a sentence with the role "
-        f"{{release}}`{words[name]}` in place of the directive, where NAME is what came, changed or went"
+        f"{{release}}`{claim}` in place of the directive, where NAME is what came, changed or went"
     )
 
 

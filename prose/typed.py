@@ -38,7 +38,8 @@ def commands(text: str, is_program: Callable[[str], bool]) -> list[str]:
     """
     pieces = [piece.strip() for piece in _OPERATOR.split(text)]
     found = [each for piece in pieces if piece for each in _behind(piece, is_program)]
-    return found if len(found) > 1 and any(is_program(each.split()[0]) for each in found) else [_MODULE.sub("gym ", text)]
+    several = len(found) > 1 and any(is_program(each.split()[0]) for each in found)
+    return found if several else [_MODULE.sub("gym ", text)]
 
 
 def _behind(piece: str, is_program: Callable[[str], bool]) -> list[str]:
