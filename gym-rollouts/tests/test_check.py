@@ -139,7 +139,9 @@ def test_faults_of_rollouts(change: dict, reason: str) -> None:
     ],
 )  # fmt: skip
 def test_faults_of_conversations(messages: list, reason: str) -> None:
-    assert reason in str(wrong("sft", {"messages": messages, "tools": [{"type": "function", "function": {"name": "f"}}]}))
+    assert reason in str(
+        wrong("sft", {"messages": messages, "tools": [{"type": "function", "function": {"name": "f"}}]})
+    )
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,11 @@ def test_a_row_of_a_form_that_nobody_thought_of_is_left_out(prepared: Path, monk
 
 def test_verl_gets_the_answer_from_where_it_stands(here: Path) -> None:
     asked = {"responses_create_params": {"input": "q"}}
-    rows = [{"verifier_metadata": {"expected_answer": "4"}}, {"task_data": {"expected_answer": 5}}, {"expected_answer": None}]
+    rows = [
+        {"verifier_metadata": {"expected_answer": "4"}},
+        {"task_data": {"expected_answer": 5}},
+        {"expected_answer": None},
+    ]
     write(here / "t.jsonl", [asked | row for row in rows])
     export(Path("t.jsonl"), to="verl", output=OUT)
     assert [row["reward_model"]["ground_truth"] for row in read(OUT)] == ["4", "5", ""]

@@ -190,7 +190,12 @@ def test_the_answer_is_what_is_taken_off(here: Path) -> None:
     user, four = {"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "four"}
     called = {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "function": {"name": "f"}}]}
     parts = {"role": "assistant", "content": [{"type": "text", "text": "grö"}, {"type": "text", "text": "ße"}]}
-    rows = [[user, four, user, called], [user, four, user, {"role": "assistant", "content": ""}], [user, parts], [user, four]]
+    rows = [
+        [user, four, user, called],
+        [user, four, user, {"role": "assistant", "content": ""}],
+        [user, parts],
+        [user, four],
+    ]
     write(Path("d.jsonl"), [{"messages": messages} for messages in rows])
     make("d.jsonl", mapped=["expected_answer=_answer"])
     assert [row["expected_answer"] for row in read(OUT)] == ["größe", "four"]
@@ -268,7 +273,8 @@ def test_two_sources_of_one_field_and_a_split_of_a_file_are_refused(here: Path) 
     make("d.jsonl", mapped=["a=answer", "b=answer"], keep=["topic"])
     with pytest.raises(Fault, match=r"--split test: d\.jsonl is a file"):
         make("d.jsonl", split="test")
-    assert write(Path("test-0.jsonl"), ROWS) and make("test-0.jsonl", split="test").figures["tasks"] == 2
+    write(Path("test-0.jsonl"), ROWS)
+    assert make("test-0.jsonl", split="test").figures["tasks"] == 2
 
 
 def test_prompts_in_files(here: Path) -> None:
@@ -446,7 +452,9 @@ def test_a_name_that_stands_twice_is_refused(here: Path) -> None:
 
 
 def test_one_faulty_value_of_a_json_file_rejects_its_row(here: Path) -> None:
-    rows = b'[{"question": "a", "answer": NaN}, {"question": "\\ud83d", "answer": 1}, {"question": "\xff", "answer": 1},'
+    rows = (
+        b'[{"question": "a", "answer": NaN}, {"question": "\\ud83d", "answer": 1}, {"question": "\xff", "answer": 1},'
+    )
     Path("d.json").write_bytes(rows + b' {"question": "\xc3\xa9", "answer": 1}]')
     make("d.json", mapped=["expected_answer=answer"])
     assert [row["line"] for row in read("rejects.jsonl")] == [1, 2, 3]

@@ -244,7 +244,7 @@ def _unoffered(messages: list[Any], place: str, row: Row) -> str | None:
 
 
 def _content(message: Any, where: str, row: Row) -> str | None:
-    """What a template would pass over in silence: a field that is nearly one that it reads, a part without its value."""
+    """What a template would pass over in silence: a field that is nearly one that it reads, a part with no value."""
     for name in message:
         if name not in FIELDS and (near := get_close_matches(name, FIELDS, 1, 0.85)):
             return f"{where}: the unknown field {name!r}. Is {near[0]!r} meant?"
@@ -333,9 +333,7 @@ KINDS = {
     "sft": Kind("sft-row", ("messages",), (conversation,), WHOLE, AGAIN, arguments_as_text),
     "failures": Kind("failure-row", ("_ng_failure_class",), ()),
     "rollouts": Kind("rollout-row", ("response",), (has_output, has_indices), attempt_of, "the same attempt as"),
-    "inputs": Kind(
-        "materialized-input", ("responses_create_params", "_ng_rollout_index"), TASK, WHOLE, AGAIN
-    ),
+    "inputs": Kind("materialized-input", ("responses_create_params", "_ng_rollout_index"), TASK, WHOLE, AGAIN),
     "tasks": Kind("task-row", ("responses_create_params",), TASK, WHOLE, "the same task as"),
     "rl": Kind("rl-row", (), TASK, WHOLE, "the same task as"),
 }

@@ -61,7 +61,7 @@ class Numbers:
     def said(self) -> list[str]:
         """What a user has to know of the numbers, where they do not show it themselves."""
         if self.first:
-            return ["--letters: the numbers of the answers count from 1: none is 0, and some are that of the last option"]
+            return ["--letters: the answers' numbers count from 1: none is 0, and some are that of the last option"]
         if self.numbered and not self.zeros:
             return ["--letters: no answer shows whether its numbers count from 0 or from 1. They were read as from 0"]
         return []
@@ -332,9 +332,9 @@ def misspelled(template: str, columns: Iterable[str], letters: bool) -> tuple[st
     alone = len(strange) == len(places)
     for place in strange:
         argument = re.search(r"[\w}\]^]$", template[: place.start()])
-        if near := get_close_matches(place[1], known, 1, 0.0 if alone else 0.8):
-            if alone or not argument:
-                return place[1], near[0]
+        near = get_close_matches(place[1], known, 1, 0.0 if alone else 0.8)
+        if near and (alone or not argument):
+            return place[1], near[0]
     return None
 
 
@@ -439,10 +439,10 @@ def _said(content: Any, number: int) -> str:
         return content or ""
     texts = []
     for part in content if isinstance(content, list) else [None]:
-        known = isinstance(part, dict) and part.get("type") in ("text", "output_text", "input_text")
-        if not known or not isinstance(part.get("text"), str):
+        given = part if isinstance(part, dict) else {}
+        if given.get("type") not in ("text", "output_text", "input_text") or not isinstance(given.get("text"), str):
             raise Unusable("prompt", f"message {number + 1}: expected a text, or parts of text, of the assistant")
-        texts.append(part["text"])
+        texts.append(given["text"])
     return "".join(texts)
 
 

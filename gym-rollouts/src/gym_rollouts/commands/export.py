@@ -95,7 +95,8 @@ def openrlhf_preference(row: Row) -> Row:
         if len(row[side]) > 1:
             raise Unusable("turns", f"{side} has {len(row[side])} messages, and OpenRLHF would learn the tools' too")
     prompt = with_tools(as_text(row["prompt"], "openrlhf"), row.get("tools") or [])
-    return {"prompt": prompt, "chosen": as_text(row["chosen"], "openrlhf"), "rejected": as_text(row["rejected"], "openrlhf")}
+    chosen, rejected = (as_text(row[side], "openrlhf") for side in ("chosen", "rejected"))
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
 
 
 def openrlhf_rl(row: Row) -> Row:
@@ -130,7 +131,7 @@ def verl_rl(row: Row) -> Row:
 
 
 def _answer_of(row: Row) -> Any:
-    """The expected answer of a task, which may stand where NeMo Gym reads it, too; an empty text where there is none."""
+    """The expected answer of a task, which may stand where NeMo Gym reads it, too; an empty text for none."""
     for holder in (row, row.get("verifier_metadata"), row.get("task_data")):
         if isinstance(holder, dict) and holder.get("expected_answer") is not None:
             return holder["expected_answer"]

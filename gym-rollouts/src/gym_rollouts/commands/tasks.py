@@ -200,7 +200,7 @@ def _see_used(recipe: Recipe, columns: Counter[str], rows: int) -> None:
         )
     if rows and "--template" not in recipe.used:
         raise Fault(
-            "--template changes nothing: the rows have requests already, or messages that do not end with a text of the "
+            "--template changes nothing: the rows have requests already, or messages that end with no text of the "
             "user. Leave it out"
         )
 
