@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import json
 import re
 import sys
@@ -38,6 +39,8 @@ ROWS, DEPTH = 5, 6
 ROUTING = ("get", "post", "put", "delete", "patch", "route", "api_route", "add_api_route", "add_route")
 #: Keys of a configuration that no class has as a field, with the class that reads what stands below.
 HELD = {"head_server": "nemo_gym.config_types.BaseServerConfig"}
+#: Settings below such a key whose default no class says, with the constant of ``nemo_gym.global_config`` that does.
+HELD_DEFAULTS = {"head_server.port": "DEFAULT_HEAD_SERVER_PORT"}
 #: How deep a listed file lies: what is below is data of one benchmark or another.
 DEEPEST = 4
 
@@ -52,6 +55,7 @@ Data = dict[str, Any]
 def gather() -> Data:
     """Every name of the installed release, by kind. See `prose.names` for who reads what."""
     root = site_packages()
+    settings = importlib.import_module("nemo_gym.global_config")
     data = extract.everything()
     files = sorted(_files(root))
     constants, pairs, environment, values, routes = _in_sources(root, files)
@@ -67,6 +71,11 @@ def gather() -> Data:
         "old_commands": data["old_commands"],
         "components": {KINDS[0]: sorted(data["servers"])} | data["components"],
         "settings": {name: value["default"] for name, value in _top_level(data).items()},
+        "held_defaults": {
+            name: repr(getattr(settings, constant))
+            for name, constant in HELD_DEFAULTS.items()
+            if hasattr(settings, constant)
+        },
         "classes": _classes(data),
         "keys": sorted(keys | fields),
         "pairs": _grouped({*(pair for pair in pairs if pair[1] in named), *key_pairs, *_nested_fields()}),
