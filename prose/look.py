@@ -11,6 +11,7 @@ What a page names although it does not exist stands in ``docs/_data/prose-except
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 import shlex
 import tomllib
@@ -493,6 +494,7 @@ class _Look:
             yield Fault(passage.line, name, releases.refused_directive(name))
             return
         scope = Scope({})
+        yield from self._term(passage)
         subject: list[Part] = passage.term
         for sentence in sentences(passage.parts):
             yield from self._its_default(sentence, subject, passage.line, scope)
@@ -1144,6 +1146,16 @@ class _Look:
                 elif paths and not any(self.known.has_attribute(path, name) for path in paths):
                     message = f"`{owner.text}` has no `{name}` in {self.gym}{self._near_field(name, paths)}"
                     yield Fault(own.line, own.text, message)
+
+    def _term(self, passage: Passage) -> Iterator[Fault]:
+        """A term that is nearly a server's name and is defined as a server: it may stand there without backticks."""
+        term, codes = flat(passage.term)
+        if codes or not re.fullmatch(r"[a-z]\w*", term) or term in self.known.words or term in self.chain.words:
+            return
+        defined = re.match(r"\s*(?:an?|the) (?:\w+ )?(?:server|agent)\b", flat(passage.parts)[0], re.IGNORECASE)
+        near = difflib.get_close_matches(term, self.known.components, n=1, cutoff=0.75)
+        if defined and near:
+            yield Fault(passage.line, term, f"no server `{term}` comes with {self.gym}{_hint(near[0])}")
 
     def _its_default(self, sentence: list[Part], subject: list[Part], line: int, scope: Scope) -> Iterator[Fault]:
         """A default of the one name that the sentence before, or the term that is defined, begins with."""

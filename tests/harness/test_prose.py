@@ -207,6 +207,7 @@ LIES = {
     "a default in a definition": ("`num_repeats`\n: How often each task runs. Default: 3.", "`1`"),
     "a default in a column of other words": ("| key | if omitted |\n| --- | --- |\n| `num_repeats` | 3 |", "`1`"),
     "a default below a key": ("`head_server.port` defaults to 12000.", "`11000`"),
+    "a server as a term": ("```{glossary}\nmcqb\n: A server.\n```", "mcqa"),
     "in a quotation": ("> Set `num_repeatz`.", "num_repeats"),
 }  # fmt: skip
 
@@ -258,6 +259,7 @@ RIGHT = [
     "`num_repeats`\n: How often each task runs. Default: 1.\n\n`resume_from_cache`\n: Whether it goes on. Default: false.",
     "The seed is said. Its default is 3. The trainer reads `num_repeats`. Its default is 7.",
     "`head_server.port` defaults to 11000.",
+    "```{glossary}\nverifier\n  The server that grades.\n\ngrader\n  A server.\n\nmcqa\n  A server.\n\nmcqs\n  Tests.\n```",
     "A comment <!-- `num_repeatz` since 0.6 --> is nobody's.",
 ]  # fmt: skip
 
