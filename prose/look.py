@@ -1221,8 +1221,8 @@ class _Look:
             }
             return [value for key, classes in keys.items() for value in self._fields_named(key, classes)]
         owner, _, key = text.rpartition(".")
-        if text in self.known.found["held_defaults"]:
-            return [self.known.found["held_defaults"][text]]
+        if held := self.known.found.get("held_defaults", {}).get(text):
+            return [held]
         if owner:
             paths = self.known.classes.get(owner.rpartition(".")[2], [])
             return self._fields_named(key, paths)
