@@ -83,6 +83,8 @@ def look(block: Block) -> None:
             "which shows the same caption",
             block.line,
         )
+    if "ends" in block.options and "terminal" not in block.options:
+        raise Failure("`:ends:` is for a command in a terminal of its own: take it away", block.line)
     if "quiet" in block.options and not _prints(block):
         raise Failure("`:quiet:` is for a block that prints: take it away", block.line)
 
@@ -379,7 +381,7 @@ def _keep_running(session: PageSession, block: Block, commands: list[Command]) -
     if broad := too_broad(command.output):
         raise Failure(f"the expected output is too broad: {broad[1]}", command.output_line + broad[0] - 1)
     terminal = session.terminal(block.option("terminal"), command.text, command.line)
-    terminal.shown, terminal.quiet = command.output, "quiet" in block.options
+    terminal.shown, terminal.quiet, terminal.ends = command.output, "quiet" in block.options, "ends" in block.options
     try:
         terminal.wait(lambda output: could_still_match(command.output, output), session.host.timeout / 2)
     except Timeout as error:

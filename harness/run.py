@@ -346,6 +346,7 @@ class PageRun:
     def _check_end(self) -> None:
         self._check_pictures()
         self.session.settle()
+        self.session.refuse_ended_late()
         self.session.refuse_network()
         self.session.refuse_tracebacks()
         self._found.take(self.session.uses)

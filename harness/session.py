@@ -42,6 +42,13 @@ TIMEOUT = 180.0
 #: Seconds for which a page's end waits for jobs in the background.
 SETTLE_SECONDS = 5.0
 
+#: Seconds for which a command that stays running must have stayed when its page ends.
+STAYS_SECONDS = 2.0
+
+#: How a page stops what it has started: in a shell, and in Python.
+_STOPS = re.compile(r"\b(?:kill|pkill|killall|stop|shutdown)\b")
+_STOPS_IN_PYTHON = re.compile(r"\b(?:kill|killpg|terminate|send_signal)\(")
+
 _BEGINS_WITH_CD = re.compile(r"\s*(?:builtin )?(?:cd|pushd)\s")
 
 #: What a page's processes see of the environment: a reader's secrets and settings stay out.
@@ -186,6 +193,11 @@ class Host:
             each.close()
 
 
+def _is_of_a_stop(status: int) -> bool:
+    """Whether a command that somebody has stopped may have that exit status: success, or the number of a signal."""
+    return status <= 0 or status > 128
+
+
 def holds(condition: str, python: str) -> bool:
     """Say whether a ``:when:``, such as ``python<3.13.14``, holds for a reader who has that release of Python.
 
@@ -296,6 +308,7 @@ class PageSession:
         if self.host.genuine and self._shell:  # the reader activates the environment there too
             environment = self._shell_state()[1]
         started = Terminal(command, self.directory, environment, log, self._screen(log), name, line, self.apart.launch)
+        started.after = len(self.judged)
         self.terminals.append(started)
         return started
 
@@ -392,19 +405,50 @@ class PageSession:
                 )
 
     def refuse_ended(self) -> None:
-        """Fail if a command that the page says runs in a terminal has ended of a fault.
+        """Fail if a command that the page says runs in a terminal has ended, and the page has not stopped it.
 
         Raises:
             Failure: with the line of that terminal's command.
         """
         for terminal in self.terminals:
             status = terminal.process.poll()
-            if terminal.ready and status:
+            if not terminal.ready or status is None or (terminal.ends and status == 0):
+                continue
+            if _is_of_a_stop(status) and self._stops_since(terminal.after):
+                continue
+            raise Failure(
+                f"`{terminal.command.partition(chr(10))[0]}`, which the page says runs in a terminal of its own, "
+                f"has ended with exit status {status}, and no command of the page stops it. Mend what ends it; a "
+                "command that does its work and ends with success has the option `:ends:`.\n"
+                f"{terminal.output[-2000:]}",
+                terminal.line,
+            )
+
+    def refuse_ended_late(self) -> None:
+        """The same at the page's end, when each has had the time to fail, or to end as the page says that it does.
+
+        Raises:
+            Failure: with the line of that terminal's command.
+        """
+        for terminal in self.terminals:
+            patience = SETTLE_SECONDS if terminal.ends else terminal.started + STAYS_SECONDS - time.monotonic()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                terminal.process.wait(max(patience, 0))
+                continue
+            if terminal.ends:
                 raise Failure(
-                    f"`{terminal.command.partition(chr(10))[0]}`, which the page says runs in a terminal of its own, "
-                    f"has ended with exit status {status}:\n{terminal.output[-2000:]}",
+                    f"`{terminal.command.partition(chr(10))[0]}` still runs at the page's end, and its block says "
+                    "`:ends:`: wait for it on the page, or take the option away",
                     terminal.line,
                 )
+        self.refuse_ended()
+
+    def _stops_since(self, after: int) -> bool:
+        """Whether a block that was judged after so many holds a command that stops another."""
+        return any(
+            (_STOPS_IN_PYTHON if block.language == "python" else _STOPS).search(block.source)
+            for block in self.judged[after:]
+        )
 
     def refuse_ignored(self) -> None:
         """Fail if NeMo Gym was given what it would ignore since the last call, whatever became of the exit status.

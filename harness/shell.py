@@ -268,6 +268,9 @@ class Terminal:
 
     Attributes:
         ready: whether it has printed what `wait` waited for.
+        started: when it started, on the clock of `time.monotonic`.
+        after: how many blocks of the page its start came after.
+        ends: whether the page says that it ends by itself.
     """
 
     def __init__(
@@ -287,6 +290,9 @@ class Terminal:
         self.ready = False
         self.shown = ""
         self.quiet = False
+        self.ends = False
+        self.after = 0
+        self.started = time.monotonic()
         self.log = log
         self.screen = screen
         if screen is not None:

@@ -203,7 +203,7 @@ def _caption(block: Block) -> str:
         "file": "`{}`:",
         "of": "`{}`:",
         "part-of": "In `{}`:",
-        "terminal": "{} (leave it running):",
+        "terminal": "{} (it ends by itself):" if "ends" in block.options else "{} (leave it running):",
         "quiet": "Printed, not shown: {}",
         "shown": "Shown, not run: {}",
     }

@@ -6,6 +6,7 @@ The same options tell the test harness (`harness.evaluators`) what to do with th
 ``part-of``   the block is a fragment of that file
 ``consumer``  the program, or the kind of row, that reads it (`harness.consumers`)
 ``terminal``  the command stays running in a terminal of its own, of this name
+``ends``      that command does its work and ends with success by itself
 ``fails``     the exception that Python raises, or the exit status of the last command
 ``when``      for which readers it is, such as ``python<3.13.14``
 ``quiet``     what the block prints that the page need not show, and why
@@ -38,6 +39,7 @@ class Snippet(CodeBlock):
         "part-of": directives.unchanged_required,
         "consumer": directives.unchanged_required,
         "terminal": directives.unchanged_required,
+        "ends": directives.flag,
         "fails": directives.unchanged_required,
         "when": directives.unchanged_required,
         "quiet": directives.unchanged_required,
@@ -68,7 +70,7 @@ class Snippet(CodeBlock):
         if "part-of" in self.options:
             return f"in {self.options['part-of']}"
         if "terminal" in self.options:
-            return f"{self.options['terminal']} (leave it running)"
+            return f"{self.options['terminal']} ({'it ends by itself' if 'ends' in self.options else 'leave it running'})"
         return self.options.get("caption")
 
 

@@ -328,6 +328,45 @@ def test_a_terminal_that_has_ended_is_named_with_its_own_line(judge):
     assert failure.line == line_of(text, ends)
 
 
+STAYS = "import time; print('ready', flush=True); time.sleep({}); raise SystemExit({})"
+
+
+def stays(seconds: float, status: int, options: str = "") -> str:
+    """A page with a command in a terminal that ends after so long."""
+    command = STAYS.format(seconds, status)
+    return console(f'$ python -c "{command}"', "ready", options=f":terminal: Terminal 2\n{options}")
+
+
+def test_a_terminal_whose_command_ends_is_a_fault_with_success_too(judge):
+    for seconds in (0, 0.5):
+        text = stays(seconds, 0) + "\n```console\n$ sleep 1\n```\n"
+        assert "has ended with exit status 0, and no command" in judge(text).message
+        assert judge(text.replace("Terminal 2\n", "Terminal 2\n:ends:\n")) is None
+    again = text + "\n" + text.partition("\n\n")[2]
+    assert judge(again).line == 6  # it is not over, so that the terminal is free
+
+
+def test_a_terminal_that_the_page_stops_may_end(judge):
+    text = stays(60, 0) + "\n```console\n$ pkill -f 'time.sleep\\(60\\)'; sleep 0.5\n```\n"
+    assert judge(text) is None
+    assert "exit status 3" in judge(text.replace("sleep(60); raise SystemExit(0)", "sleep(0.2); raise SystemExit(3)")).message
+
+
+@pytest.mark.parametrize("below", ["", "\n```console\n$ true\n```\n"])
+def test_a_terminal_that_fails_after_the_last_block_is_seen(judge, below):
+    failure = judge(stays(1, 3) + below)
+    assert "exit status 3" in failure.message
+    assert failure.line == 6
+    assert judge(stays(60, 3) + below) is None
+
+
+def test_what_ends_by_itself_does(judge, monkeypatch):
+    monkeypatch.setattr("harness.session.SETTLE_SECONDS", 0.2)
+    assert "still runs at the page's end" in judge(stays(60, 0, ":ends:\n")).message
+    failure = judge("# A page\n\n```{code-block} console\n:ends:\n\n$ true\n```\n")
+    assert "`:ends:` is for" in failure.message
+
+
 def test_a_terminal_that_is_busy_takes_no_other_command(judge):
     stays = "$ echo {}; sleep 60"
     first = console(stays.format("one"), "one", options=":terminal: Terminal 2\n")
