@@ -131,6 +131,7 @@ def evaluate(session: PageSession, block: Block, above: Printed | None) -> Verdi
         session.refuse_ignored()
         session.refuse_network()
         session.refuse_ended()
+        session.refuse_failed_jobs()
 
 
 # ----------------------------------------------------------------------------------------------- Python

@@ -49,6 +49,12 @@ STAYS_SECONDS = 2.0
 _STOPS = re.compile(r"\b(?:kill|pkill|killall|stop|shutdown)\b")
 _STOPS_IN_PYTHON = re.compile(r"\b(?:kill|killpg|terminate|send_signal)\(")
 
+#: A command line that leaves a job in the background.
+_IN_BACKGROUND = re.compile(r"(?<!&)&\s*(?:$|#|;|\S+=)")
+
+#: How a page asks for a job's exit status, or says how long the job may take.
+_ASKS_STATUS = re.compile(r"\bwait[ \t]+[^\s;&|]|\btimeout\b")
+
 _BEGINS_WITH_CD = re.compile(r"\s*(?:builtin )?(?:cd|pushd)\s")
 
 #: What a page's processes see of the environment: a reader's secrets and settings stay out.
@@ -359,6 +365,7 @@ class PageSession:
         while (jobs := self._jobs()) and time.monotonic() < deadline:
             time.sleep(0.1)
         self.refuse_ignored()
+        self.refuse_failed_jobs()
         if jobs and self._shell and self._shell.serves():
             raise Failure(
                 "a server in the background of the reader's shell still runs at the page's end. Give it a terminal, "
@@ -380,12 +387,36 @@ class PageSession:
 
     def _line_of_background(self) -> int | None:
         """The last line of the page's commands that ends with ``&``."""
-        for block in reversed(self.judged):
+        return self._background()[1]
+
+    def _background(self, command: str | None = None) -> tuple[int, int | None]:
+        """The block, by its number, and the last line of the page's commands, or of that one, that ends with ``&``."""
+        of = command.split("\n") if command else None
+        for number, block in reversed(list(enumerate(self.judged))):
             rows = block.source.split("\n") if block.language in ("console", "bash") else []
             for at in reversed(range(len(rows))):
-                if re.search(r"(?<!&)&\s*(?:$|#|;|\S+=)", rows[at]):
-                    return block.source_line + at
-        return None
+                if _IN_BACKGROUND.search(rows[at]) and (of is None or any(row and rows[at].endswith(row) for row in of)):
+                    return number, block.source_line + at
+        return 0, None
+
+    def refuse_failed_jobs(self) -> None:
+        """Fail if a job in the background of the page's shell has failed, and no command of the page stopped it.
+
+        Raises:
+            Failure: with the line that began it.
+        """
+        while self._shell and self._shell.failed_jobs:
+            job = self._shell.failed_jobs.pop(0)
+            began, line = self._background(job.command)
+            shown = any(_ASKS_STATUS.search(block.source) for block in self.judged[began:])
+            if shown or (_is_of_a_stop(job.status) and self._stops_since(began)):
+                continue
+            raise Failure(
+                f"`{job.command.partition(chr(10))[0]}` has ended in the background with exit status {job.status}, "
+                "which no reader sees. Mend it; or, where it is meant to fail, ask for its status, with `wait $!` and "
+                "`:fails:`",
+                line,
+            )
 
     def refuse_tracebacks(self) -> None:
         """Fail if a program that stays running has printed a traceback of Python's that the page does not show.

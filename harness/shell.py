@@ -49,6 +49,14 @@ class Result:
     asked: bool = False
 
 
+@dataclass(frozen=True)
+class FailedJob:
+    """A job in the background that has ended with another exit status than success, and the command that began it."""
+
+    command: str
+    status: int
+
+
 class Screen:
     """A terminal as a reader has it: `COLUMNS` wide, and what is written to it goes to ``log``.
 
@@ -99,6 +107,22 @@ class Screen:
         os.close(self._master)
 
 
+#: What the shell of a page does. A `wait` for all jobs tells of none of them how it has ended, and bash forgets it.
+_READS = """
+wait() {{
+  [ $# -eq 0 ] || {{ builtin wait "$@"; return; }}
+  local job process
+  for job in $(jobs); do
+    case $job in \\[[0-9]*\\]*) job=${{job#[}}; job=%${{job%%]*}} ;; *) continue ;; esac
+    process=$(jobs -p "$job")
+    builtin wait "$job" || echo "$process $?" >>{jobs}
+  done
+}}
+while read -r l; do eval "$l"; done
+exit 0
+"""
+
+
 class Shell:
     """A reader's terminal: one bash, so that ``cd``, ``export`` and ``source`` last from command to command.
 
@@ -110,6 +134,7 @@ class Shell:
 
     Attributes:
         late: what jobs in the background printed while no command ran.
+        failed_jobs: those of the jobs in the background of which nobody has asked yet.
         launch: what starts it.
     """
 
@@ -128,6 +153,10 @@ class Shell:
         self.failed = log.with_suffix(".failed")
         self._told = 0  # how much of the log is the output of a command that has ended
         self.late = ""
+        self.failed_jobs: list[FailedJob] = []
+        self.jobs = log.with_suffix(".jobs")
+        self._jobs: dict[int, str] = {}  # those that have not been seen to end: the command that began each
+        self.jobs.write_bytes(b"")
         if screen is None:
             log.write_bytes(b"")
         status_read, status_write = os.pipe()
@@ -138,7 +167,7 @@ class Shell:
         self.typed = os.open(typed, os.O_RDONLY)
         self.process = launch(
             # A part of a pipeline that fails makes the pipeline fail: a reader sees its message, a test its status.
-            ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", 'while read -r l; do eval "$l"; done; exit 0'],
+            ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", _READS.format(jobs=shlex.quote(str(self.jobs)))],
             directory,
             environment,
             stdin=subprocess.PIPE,
@@ -164,7 +193,8 @@ class Shell:
         note = f"""trap 'echo "$? $LINENO" >>{shlex.quote(str(self.failed))}' ERR"""
         streams = f'<>"{self.screen.device}" >&0 2>&1' if self.screen else f'<&{self.typed} >>"{self.log}" 2>&1'
         os.lseek(self.typed, 0, os.SEEK_SET)
-        line = f'{note}; . "{self.script}" {streams} {closed}; echo "$?" >&{self.status_fd}; trap - ERR\n'
+        line = f'{note}; . "{self.script}" {streams} {closed}; echo -n "$?" >&{self.status_fd}; trap - ERR; '
+        line += f"{self._asks_for_jobs()}; echo >&{self.status_fd}\n"
         try:
             self.process.stdin.write(line.encode())
             self.process.stdin.flush()
@@ -175,7 +205,10 @@ class Shell:
             output = self._since(start)
             self.close()
             raise Timeout(output)
-        answer = os.read(self.status, 64)
+        answer = b""
+        while not answer.endswith(b"\n") and (more := os.read(self.status, 64)):
+            answer += more
+        self._see_jobs(command)
         status = int(answer) if answer.strip() else self.process.wait()  # `exit` ended the shell itself
         if status == _CUT_SHORT:
             status = 0
@@ -208,6 +241,34 @@ class Shell:
         while more := {each for each, parent in parents.items() if parent in found} - found:
             found |= more
         return any(map(_listens, found))
+
+    def _asks_for_jobs(self) -> str:
+        """What the shell does after a command, to say which jobs are there and how those that it knew have ended.
+
+        Bash itself forgets a job that has ended as soon as the next command has, but not its exit status.
+        """
+        ended = (
+            f"kill -0 {job} 2>/dev/null || {{ builtin wait {job} && echo {job} 0 || echo {job} $?; }}; " for job in self._jobs
+        )
+        asked = f"{''.join(ended)}jobs -p; echo \"${{!-}}\""
+        return f"{{ {asked}; }} >>{shlex.quote(str(self.jobs))} 2>&1"
+
+    def _see_jobs(self, command: str) -> None:
+        """Take what the shell said of its jobs after a command."""
+        rows = [row.split() for row in self.jobs.read_text(encoding="utf-8").splitlines()]
+        self.jobs.write_bytes(b"")
+        disowned = {word for row in rows if "child" in row for word in row}  # "pid 7 is not a child of this shell"
+        for row in rows:
+            if not all(map(str.isdigit, row)):
+                continue
+            match list(map(int, row)):
+                case [job]:
+                    self._jobs.setdefault(job, command)
+                case [job, status]:
+                    began = self._jobs.get(job, command)
+                    self._jobs[job] = ""  # `$!` goes on naming it
+                    if began and status not in (0, _CUT_SHORT) and str(job) not in disowned:
+                        self.failed_jobs.append(FailedJob(began, status))
 
     def _failed_parts(self, status: int) -> tuple[FailedPart, ...]:
         """What was noted, but for the end of a command that failed as a whole: its last line, and the command."""

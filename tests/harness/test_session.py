@@ -367,6 +367,51 @@ def test_what_ends_by_itself_does(judge, monkeypatch):
     assert "`:ends:` is for" in failure.message
 
 
+JOBS = {
+    "at once": (["$ python serve.py > serve.log 2>&1 &"], 5, 2),
+    "above another command": (["$ true", "$ (exit 3) > log.txt 2>&1 &", "$ echo started", "started"], 6, 3),
+    "later": (["$ (sleep 0.3; exit 4) &", "$ sleep 0.6", "$ echo It runs", "It runs"], 5, 4),
+    "after the last command": (["$ (sleep 0.3; exit 5) &"], 5, 5),
+    "nohup": (["$ nohup python serve.py > log.txt 2>&1 &", "$ sleep 0.5", "$ true"], 5, 2),
+    "not there": (["$ servve > log.txt 2>&1 &"], 5, 127),
+    "within one command": (["$ (exit 6) & sleep 0.3; true"], None, 6),
+    "of two": (["$ sleep 0.1 &", "$ (exit 7) &", "$ wait"], 6, 7),
+    "by a signal of its own": (["$ python -c 'import os; os.abort()' > log.txt 2>&1 &"], 5, 134),
+}
+
+
+@pytest.mark.parametrize(("lines", "line", "status"), JOBS.values(), ids=JOBS)
+def test_a_job_in_the_background_that_fails_is_seen(judge, lines, line, status):
+    failure = judge(console(*lines))
+    assert f"in the background with exit status {status}" in failure.message
+    assert line is None or failure.line == line
+
+
+ENDS_WELL = {
+    "success": ["$ (sleep 0.2; echo done > done.txt) &", "$ wait", "$ cat done.txt", "done"],
+    "killed": ["$ sleep 60 &", "$ kill %1"],
+    "killed at once": ["$ sleep 60 & kill $!"],
+    "killed later": ["$ sleep 60 &", "$ true", "$ kill $!", "$ sleep 0.2", "$ true"],
+    "its status is asked for": ["$ (exit 3) &", "$ true", "$ wait $! || echo failed", "failed"],
+    "it goes on": ["$ sleep 60 &"],
+    "a pipeline that is cut short": ["$ yes | head -n 1 > one.txt &", "$ sleep 0.2"],
+    "disowned": ["$ (sleep 0.1; exit 3) & disown", "$ sleep 0.3", "$ true"],
+}
+
+
+@pytest.mark.parametrize("lines", ENDS_WELL.values(), ids=ENDS_WELL)
+def test_a_job_that_ends_well_or_is_stopped_is_no_fault(judge, monkeypatch, lines):
+    monkeypatch.setattr("harness.session.SETTLE_SECONDS", 1)
+    failure = judge(console(*lines))
+    assert failure is None, failure.message
+
+
+def test_the_status_of_a_job_can_be_what_fails(judge):
+    text = console("$ (exit 3) &", "$ sleep 0.2", "$ wait $!", options=":fails: 3\n")
+    assert judge(text) is None
+    assert "exited with 3" in judge(text.replace(":fails: 3", ":fails: 4")).message
+
+
 def test_a_terminal_that_is_busy_takes_no_other_command(judge):
     stays = "$ echo {}; sleep 60"
     first = console(stays.format("one"), "one", options=":terminal: Terminal 2\n")
