@@ -30,7 +30,7 @@ from harness.expected import normalize
 from harness.live import QUIET_ENV, Zygote
 from harness.pages import Page
 from harness.reader import Reader
-from harness.shell import COLUMNS, Result, Screen, Shell, Terminal
+from harness.shell import COLUMNS, Result, Screen, Shell, Terminal, held_open
 from harness.uses import Uses
 from harness.verdict import Failure
 
@@ -356,11 +356,12 @@ class PageSession:
             raise Failure(NETWORK_MESSAGE.format(where=""))
 
     def settle(self) -> None:
-        """Give what still runs in the background of the page's shell a moment to end, at the page's end.
+        """Give what still runs beside the page's shell and Python a moment to end, at the page's end, and leave both.
 
         Raises:
             Failure: it goes on to serve, or has printed what the page does not show; or as `refuse_ignored`.
         """
+        self._leave_python()
         deadline = time.monotonic() + SETTLE_SECONDS
         while (jobs := self._jobs()) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -372,12 +373,36 @@ class PageSession:
                 f"with `:terminal:`, or end it, as with `kill %1`:\n    {jobs}",
                 self._line_of_background(),
             )
+        # On a reader's terminal the jobs that go on would be hung up.
+        if self._shell and not self.host.genuine:
+            self._shell.leave(SETTLE_SECONDS)
         if self._shell and (late := normalize(self._shell.late)):
             rows = "\n".join("    " + row for row in late.split("\n")[:20])
             raise Failure(
                 "what runs in the background of the reader's shell prints between the commands, and no reader sees it "
                 f"where the page has it. Let it write to a file, or give it a terminal, with `:terminal:`:\n{rows}",
                 self._line_of_background(),
+            )
+
+    def _leave_python(self) -> None:
+        """Leave the page's Python.
+
+        Raises:
+            Failure: that printed something, or a thread or process of it did between the blocks.
+        """
+        if self._worker is None:
+            return
+        if not self.host.genuine:
+            self._worker.leave(SETTLE_SECONDS)
+        blocks = [block for block in self.judged if block.language == "python" and "file" not in block.options]
+        late = normalize(self._worker.late)
+        if late and not any("quiet" in block.options for block in blocks):
+            rows = "\n".join("    " + row for row in late.split("\n")[:20])
+            raise Failure(
+                "the page's Python prints between its blocks, or when it ends, and no reader sees it where the page has "
+                f"it. Wait for it in the block that starts it, let it write to a file, or give that block `:quiet: "
+                f"<reason>`:\n{rows}",
+                blocks[-1].line,
             )
 
     def _jobs(self) -> str:
@@ -527,7 +552,11 @@ NETWORK_MESSAGE = (
 
 
 class PythonWorker:
-    """The parent's end of `harness.python_worker`. It runs in ``python``, or, without one, in the page's own."""
+    """The parent's end of `harness.python_worker`. It runs in ``python``, or, without one, in the page's own.
+
+    Attributes:
+        late: what it, and what it has started, printed while no block ran.
+    """
 
     def __init__(
         self,
@@ -540,6 +569,8 @@ class PythonWorker:
     ) -> None:
         self.log = log
         self.screen = screen
+        self.late = ""
+        self._told = 0  # how much of the log is the output of a block that has ended, or late
         requests_read, requests_write = os.pipe()
         answers_read, answers_write = os.pipe()
         # Beside a screen it is the Python that the page made, which nothing watches.
@@ -575,7 +606,7 @@ class PythonWorker:
             "line": block.source_line,
             "source": source,
         }
-        start = self._size()
+        self.late += self._printed()
         try:
             self._requests.write(json.dumps(request) + "\n")
             self._requests.flush()
@@ -588,21 +619,34 @@ class PythonWorker:
         answer = self._answers.readline()
         if not answer:
             status = self.process.wait()
-            raise Failure(f"it ended the page's Python process (exit status {status}):\n{self._since(start)[-2000:]}")
+            raise Failure(f"it ended the page's Python process (exit status {status}):\n{self._printed()[-2000:]}")
         result = json.loads(answer)
-        result["printed"] = self._since(start)
+        result["printed"] = self._printed()
         return result
 
-    def _size(self) -> int:
+    def leave(self, patience: float) -> None:
+        """End it as a reader leaves Python: its threads end first, what it registered runs, and what it started goes on.
+
+        After ``patience`` seconds it is left as it is.
+        """
+        deadline = time.monotonic() + patience
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(patience)
+        while held_open(self.log) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.late += self._printed()
+
+    def _printed(self) -> str:
+        """What has come into the log since it was last asked for."""
         if self.screen:
             self.screen.drain()
-        return self.log.stat().st_size
-
-    def _since(self, start: int) -> str:
-        self._size()
         with self.log.open("rb") as log:
-            log.seek(start)
-            return log.read().decode(errors="replace")
+            log.seek(self._told)
+            printed = log.read()
+            self._told = log.tell()
+            return printed.decode(errors="replace")
 
     def close(self) -> None:
         from harness.shell import stop

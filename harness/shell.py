@@ -215,6 +215,17 @@ class Shell:
         asked = os.lseek(self.typed, 0, os.SEEK_CUR) > 0
         return Result(status, self._since(start), self._failed_parts(status), asked)
 
+    def leave(self, patience: float) -> None:
+        """End the shell as a reader leaves theirs: what that prints is `late`, and its jobs go on.
+
+        After ``patience`` seconds it is left as it is.
+        """
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            self.process.stdin.write(f"exec >>{shlex.quote(str(self.log))} 2>&1\n".encode())
+            self.process.stdin.close()
+            self.process.wait(patience)
+        self._settled()
+
     def state(self, timeout: float) -> tuple[Path, dict[str, str]]:
         """The folder in which the shell is by now, as it sees it, and what it hands to a program that it starts."""
         environment = self.log.with_suffix(".environment")
@@ -303,6 +314,17 @@ def _listens(process: int) -> bool:
         sockets = {str(each.readlink()) for each in (folder / "fd").iterdir()}
         rows = [row.split() for name in ("tcp", "tcp6") for row in (folder / "net" / name).read_text().split("\n")[1:]]
         return any(f"socket:[{row[9]}]" in sockets for row in rows if len(row) > 9 and row[3] == "0A")
+    return False
+
+
+def held_open(log: Path) -> bool:
+    """Whether another process can still write to a file that it has open."""
+    own, sought = str(os.getpid()), log.stat()
+    for each in Path("/proc").glob("[0-9]*/fd/*"):
+        # Not by its name: a page's processes may see it at another place.
+        with contextlib.suppress(OSError):
+            if each.parts[2] != own and os.path.samestat(each.stat(), sought):
+                return True
     return False
 
 

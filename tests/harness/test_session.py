@@ -220,6 +220,54 @@ def test_what_is_no_here_document_swallows_nothing(judge, lines):
     assert judge(console(*lines[:-1], "other")).line == 8
 
 
+THREAD = """\
+import threading
+import time
+
+
+def late():
+    time.sleep(0.4)
+    print("lost 20 rows")
+
+
+thread = threading.Thread(target=late)
+thread.start()"""
+CHILD = "import subprocess\n\nchild = subprocess.Popen(['sh', '-c', 'sleep 0.4; echo lost 20 rows'])"
+LATE = {
+    "a thread, at the end": python(THREAD),
+    "a thread, between blocks": python(THREAD) + "\n```console\n$ sleep 0.6\n```\n\n```python\nx = 1\n```\n",
+    "a process, at the end": python(CHILD),
+    "a process, between blocks": python(CHILD) + "\n```console\n$ sleep 0.6\n```\n\n```python\nchild.wait()\n```\n",
+    "when Python ends": python("import atexit\n\n_ = atexit.register(print, 'lost 20 rows')"),
+}
+
+
+@pytest.mark.parametrize("text", LATE.values(), ids=LATE)
+def test_what_python_prints_while_no_block_runs_is_seen(judge, text):
+    failure = judge(text)
+    assert "    lost 20 rows" in failure.message
+    assert judge(text.replace("echo lost", "true lost").replace("print", "len")) is None
+    quiet = text.replace("```python", "```{code-block} python\n:quiet: the rows that the thread counts\n", 1)
+    assert judge(quiet) is None
+
+
+def test_what_a_block_waits_for_is_its_own_output(judge):
+    for ends in ("thread.join()", "child.wait()"):
+        text = python((THREAD if "thread" in ends else CHILD) + f"\n_ = {ends}") + "\n```output\nlost 20 rows\n```\n"
+        assert judge(text) is None
+
+
+def test_a_thread_that_never_ends_holds_no_page_up(judge, monkeypatch):
+    monkeypatch.setattr("harness.session.SETTLE_SECONDS", 0.3)
+    assert judge(python(THREAD.replace("sleep(0.4)", "sleep(30)"))) is None
+
+
+def test_what_the_shell_prints_when_it_is_left_is_seen(judge):
+    text = console("$ trap 'echo lost 20 rows' EXIT")
+    assert "    lost 20 rows" in judge(text).message
+    assert judge(text.replace("echo", "true")) is None
+
+
 @pytest.mark.parametrize("command", ["exit 3", "(exit 3)", "sh -c 'exit 3'", "python -c 'raise SystemExit(3)'"])
 def test_an_exit_status_is_reported(judge, command):
     failure = judge(console("$ true", f"$ {command}"))
