@@ -74,6 +74,8 @@ def look(block: Block) -> None:
         if not block.language:
             what = f"a block without a language: name one of {', '.join(sorted(LANGUAGES))} after the opening fence"
         raise Failure(what + "; or show the block with `:shown: <reason>`", block.line)
+    if "fails" in block.options and (not _prints(block) or {"terminal", "consumer"} & block.options.keys()):
+        raise Failure("`:fails:` is for a block that runs to its end: take it away", block.line)
     if (fails := block.option("fails")) is not None and not _FAILURES[block.language == "python"].fullmatch(fails):
         kind = "exception, as in `:fails: ValueError`" if block.language == "python" else "status, as in `:fails: 1`"
         raise Failure(f"`:fails: {fails}` does not say how it fails: name the {kind}", block.line)
@@ -150,14 +152,14 @@ def run_python(session: PageSession, block: Block, above: Printed | None) -> Ver
         return Verdict(EXECUTED, f"saved as {name}, which the page runs")
     if "fails" not in block.options:
         _refuse_fields(session, block.source, block.source_line)
-    answer = session.python(block, block.source)
+    answer = session.python(block, block.source, block.option("fails"))
     if answer["reached_for"]:
         raise Failure(NETWORK_MESSAGE.format(where=" (" + ", ".join(answer["reached_for"]) + ")"), answer.get("line"))
     printed = normalize(answer["printed"])
     wanted = block.option("fails")
     if "error" in answer:
-        if wanted is None or wanted != answer["type"][0]:
-            expected = f"expected {wanted} itself, found {answer['type'][0]}" if wanted else "it raised"
+        if not answer["as_said"]:
+            expected = f"expected {wanted} itself, found {answer['type']}" if wanted else "it raised"
             raise Failure(f"{expected}:\n{_indent(answer['error'])}", answer["line"])
         printed = "\n".join(filter(None, [printed, answer["error"].strip().split("\n")[-1]]))
     elif wanted:
@@ -259,6 +261,12 @@ def _only_parsed(session: PageSession, block: Block, commands: list[Command]) ->
     for command in commands:
         if program_of(command.text) != program:
             raise Failure(f"`{_short(command.text)}` does not start {program}, which is to parse it", command.line)
+        if command.output.strip():
+            raise Failure(
+                f"`{_short(command.text)}` is only parsed (`:consumer:`), so that nothing judges what stands under it: "
+                "take the output away, run the command, or show it in a block of its own with `:shown: <reason>`",
+                command.output_line,
+            )
         _refuse_arguments(session, command, program)
     return Verdict(VALIDATED, f"parsed as `{program}` parses it")
 

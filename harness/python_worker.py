@@ -77,7 +77,12 @@ def _run(request: dict[str, Any], namespace: dict[str, Any], watched: bool) -> d
             code = compile(source, path, "exec", dont_inherit=True)
         exec(code, namespace)
     except BaseException as error:
-        return {"error": _traceback(error, path), "type": _names(error), "line": _line(error, path)}
+        return {
+            "error": _traceback(error, path),
+            "type": type(error).__name__,
+            "as_said": _is(error, request["fails"]),
+            "line": _line(error, path),
+        }
     return {}
 
 
@@ -99,8 +104,10 @@ def _line(error: BaseException, path: str) -> int | None:
     return lines[-1] if lines else None
 
 
-def _names(error: BaseException) -> list[str]:
-    return [each.__name__ for each in type(error).__mro__]
+def _is(error: BaseException, wanted: str | None) -> bool:
+    """Whether an exception is just of the class of that name, which may name a module that has it before a dot."""
+    module, _, name = (wanted or "").rpartition(".")
+    return getattr(sys.modules.get(module), name, None) is type(error) if module else type(error).__name__ == name
 
 
 def main(requests: int, answers: int, watched: bool) -> None:

@@ -269,9 +269,10 @@ class PageSession:
         """What starts the page's processes."""
         return self.host.apart(self.page, self.directory.parent)
 
-    def python(self, block: Block, source: str) -> dict[str, Any]:
+    def python(self, block: Block, source: str, fails: str | None = None) -> dict[str, Any]:
         """Run Python of ``block`` in the page's process; the answer holds what it ``printed``, to
-        standard output and error as a terminal mixes them, and, if it raised, ``error``.
+        standard output and error as a terminal mixes them, and, if it raised, ``error`` and whether that is the
+        exception which it is to raise by ``fails``.
         """
         if self._worker is None:
             # The reader starts Python in the terminal, wherever that is by now and whatever was exported in it.
@@ -280,7 +281,7 @@ class PageSession:
             python = None if self.host.genuine else self.page.environment.interpreter
             screen = self._screen(log)
             self._worker = PythonWorker(python, self.apart.launch, where, environment, log, screen)
-        return self._worker.run(block, source, self.page, self.host.timeout)
+        return self._worker.run(block, source, fails, self.page, self.host.timeout)
 
     def shell(self, command: str) -> Result:
         """Run one console command in the page's shell."""
@@ -594,7 +595,7 @@ class PythonWorker:
         self._requests = os.fdopen(requests_write, "w", encoding="utf-8")
         self._answers = os.fdopen(answers_read, encoding="utf-8")
 
-    def run(self, block: Block, source: str, page: Page, timeout: float) -> dict[str, Any]:
+    def run(self, block: Block, source: str, fails: str | None, page: Page, timeout: float) -> dict[str, Any]:
         """Run a block's Python.
 
         Raises:
@@ -605,6 +606,7 @@ class PythonWorker:
             "text": page.text,
             "line": block.source_line,
             "source": source,
+            "fails": fails,
         }
         self.late += self._printed()
         try:

@@ -49,6 +49,14 @@ def test_what_gym_refuses_or_ignores_is_named(command: str, said: str) -> None:
     assert said in gym(command)[0].message
 
 
+def test_what_stands_under_a_command_that_is_only_parsed_is_refused(judge) -> None:
+    text = f"# A page\n\n```{{code-block}} console\n:consumer: gym\n\n$ {GYM_RIGHT[0]}\ndone\n```\n"
+    failure = judge(text)
+    assert "is only parsed" in failure.message
+    assert failure.line == 7
+    assert judge(text.replace("\ndone", "")) is None
+
+
 @pytest.mark.parametrize("command", TOOL_RIGHT)
 def test_a_command_of_the_tool_that_would_run_is_right(command: str) -> None:
     assert gym_rollouts(command) == []

@@ -119,3 +119,27 @@ def test_a_block_that_fails_says_how(language, fails, wanted):
     (block,) = find(f"```{{code-block}} {language}\n:fails: {fails}\n\n$ false\n```\n")
     with pytest.raises(Failure, match=f"does not say how it fails: name the {wanted}"):
         look(block)
+
+
+NEVER_FAILS = {
+    "a file": "```{code-block} yaml\n:file: a.yaml\n:consumer: gym eval run\n:fails: 1\n\nnum_repeats: 4\n```\n",
+    "a file of Python": "```{code-block} python\n:file: a.py\n:fails: KeyError\n\nx = 1\n```\n",
+    "a terminal": "```{code-block} console\n:terminal: Terminal 2\n:fails: 3\n\n$ echo ready; sleep 60\nready\n```\n",
+    "what is only parsed": "```{code-block} console\n:consumer: gym\n:fails: 3\n\n$ gym --version\n```\n",
+}
+
+
+@pytest.mark.parametrize("text", NEVER_FAILS.values(), ids=NEVER_FAILS)
+def test_that_a_block_fails_is_refused_where_nothing_would_show_it(judge, text):
+    failure = judge(f"# A page\n\n{text}")
+    assert "`:fails:` is for a block that runs to its end" in failure.message
+    assert failure.line == 3
+
+
+@pytest.mark.parametrize("name", ["JSONDecodeError", "json.JSONDecodeError", "json.decoder.JSONDecodeError"])
+def test_an_exception_may_be_named_by_a_module_that_has_it(judge, name):
+    text = f"# A page\n\n```{{code-block}} python\n:fails: {name}\n:quiet: where json stopped\n\n"
+    text += "import json\n\njson.loads('x')\n```\n"
+    assert judge(text) is None
+    failure = judge(text.replace(name, "jsonx.JSONDecodeError"))
+    assert "expected jsonx.JSONDecodeError itself" in failure.message
