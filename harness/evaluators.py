@@ -205,6 +205,8 @@ def compare_output(session: PageSession, block: Block, above: Printed | None) ->
 
 
 def _compare(want: str, got: str, line: int, block: Block) -> None:
+    if normalize(want) == normalize(got):  # its dots, too, were printed
+        return
     if says_nothing(want):
         raise Failure("the expected output is `...` alone, which any output would match: show some of it", line)
     if broad := too_broad(want):

@@ -12,6 +12,10 @@ ELLIPSIS = "..."
 _ERASES = re.compile(r"\r\x1b\[0?K|\x1b\[2K")
 
 
+#: Dots that stand for a part of a number: for its digits, or those of its thousands, or of its exponent.
+_CUTS_A_NUMBER = re.compile(r"\d(?:,|[eE][+-]?)?\.\.\.|\.\.\.,?\d")
+
+
 def normalize(text: str) -> str:
     """Output as a reader sees it in a terminal: no color codes, no overwritten progress, no trailing blanks."""
     lines = (ANSI.sub("", _ERASES.split(line)[-1]) for line in text.split("\n"))
@@ -27,11 +31,20 @@ def says_nothing(want: str) -> bool:
 def too_broad(want: str) -> tuple[int, str] | None:
     """The first line of the expected text, from 1, that outputs of quite another meaning would match, and why."""
     for number, line in enumerate(want.split("\n"), 1):
-        if re.search(r"\d\.\.\.|\.\.\.\d", line):
+        if _CUTS_A_NUMBER.search(line):
             return number, f"{line.strip()!r} cuts a number short, so that it stands for any number: show all of it"
         if re.fullmatch(r"\s*\.\.\.\s*\S+\s*\.\.\.\s*", line):
             return number, f"{line.strip()!r} is one word between dots, which stands in many outputs: show more of it"
+        if ELLIPSIS in line and not says_nothing(line) and _says_little(line):
+            return number, f"{line.strip()!r} is one letter or a sign beside dots, as many outputs have: show more of it"
+    if ELLIPSIS in want and _says_little(want):
+        return 1, "beside dots it is one letter or a sign, as many outputs have: show more of it"
     return None
+
+
+def _says_little(text: str) -> bool:
+    """Whether a text has at most one letter or digit."""
+    return len(re.sub(r"[\W_]", "", text)) < 2
 
 
 def updated(want: str, got: str) -> str:

@@ -16,6 +16,12 @@ def console(*lines: str, options: str = "") -> str:
 BROAD = {
     "dots inside a number": (console("$ echo mean reward 0.03", "mean reward 0..."), "0...", "stands for any number"),
     "dots before a digit": (console("$ echo 12345 rows", "...5 rows"), "...5", "stands for any number"),
+    "dots after thousands": (console("$ echo 1,999,999 rows", "1,... rows"), "1,...", "stands for any number"),
+    "dots before thousands": (console("$ echo 12,000 rows", "...,000 rows"), "...,000", "stands for any number"),
+    "dots for an exponent": (console("$ echo loss 1e-300", "loss 1e-..."), "1e-...", "stands for any number"),
+    "a letter": (console("$ echo Wrote 0 of 20 rows", "W..."), "W...", "one letter or a sign"),
+    "a sign": (console('$ echo "ERROR lost (20)"', "...)"), "...)", "one letter or a sign"),
+    "a sign on a line": (console(r'$ printf "a\nb\n}\n"', "...", "}"), "...", "one letter or a sign"),
     "one word between dots": (console("$ echo 19 rows dropped", "...rows...", "..."), "...rows", "one word between"),
     "of a terminal": (
         console("$ echo port 8012; sleep 60", "port 80...", options=":terminal: Terminal 2\n"),
@@ -41,6 +47,20 @@ def test_a_broad_expectation_is_refused(judge, text, at, said):
     assert failure is not None, "the page passed"
     assert said in failure.message
     assert failure.line == line_of(text, at)
+
+
+PRINTED_DOTS = (
+    ("$ echo Step 1... done", "Step 1... done"),
+    ("$ echo 3...2...1", "3...2...1"),
+    ("$ echo ...", "..."),
+    ("$ echo W...", "W..."),
+    ("$ echo loss 1e-300 after 2,000 rows", "loss ... after 2,000 ..."),
+)
+
+
+@pytest.mark.parametrize(("command", "shown"), PRINTED_DOTS)
+def test_dots_that_are_printed_are_no_dots_that_stand_for_something(judge, command, shown):
+    assert judge(console(command, shown)) is None
 
 
 #: What the page said, what was printed, what it says then.
