@@ -161,7 +161,7 @@ def run_python(session: PageSession, block: Block, above: Printed | None) -> Ver
         if not answer["as_said"]:
             expected = f"expected {wanted} itself, found {answer['type']}" if wanted else "it raised"
             raise Failure(f"{expected}:\n{_indent(answer['error'])}", answer["line"])
-        printed = "\n".join(filter(None, [printed, answer["error"].strip().split("\n")[-1]]))
+        printed = "\n".join(filter(None, [printed, answer["said"]]))
     elif wanted:
         raise Failure(f"expected it to raise {wanted} (`:fails:`), but it did not")
     how = "ran in the page's Python process" + (f" and raised {wanted}, as said" if wanted else "")

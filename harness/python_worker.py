@@ -79,6 +79,7 @@ def _run(request: dict[str, Any], namespace: dict[str, Any], watched: bool) -> d
     except BaseException as error:
         return {
             "error": _traceback(error, path),
+            "said": "".join(traceback.TracebackException.from_exception(error).format_exception_only()).strip("\n"),
             "type": type(error).__name__,
             "as_said": _is(error, request["fails"]),
             "line": _line(error, path),

@@ -101,6 +101,21 @@ def test_a_syntax_error_names_its_line(judge):
     assert "SyntaxError" in failure.message
 
 
+RAISED = {
+    "several lines": ('raise ValueError("the file is fine\\nexpected 3 rows")', "ValueError: the file is fine\nexpected 3 rows"),
+    "a note": ('error = ValueError("a")\nerror.add_note("see b")\nraise error', "ValueError: a\nsee b"),
+    "after what is printed": ('print(1)\nraise ValueError("a")', "1\nValueError: a"),
+}
+
+
+@pytest.mark.parametrize(("source", "shown"), RAISED.values(), ids=RAISED)
+def test_all_that_an_exception_says_stands_on_the_page(judge, source, shown):
+    block = f"# A page\n\n```{{code-block}} python\n:fails: ValueError\n\n{source}\n```\n"
+    assert judge(f"{block}\n```output\n{shown}\n```\n") is None
+    for part in (shown.split("\n")[0], shown.split("\n")[-1]):
+        assert "the output differs" in judge(f"{block}\n```output\n{part}\n```\n").message
+
+
 ENDS = {
     "os._exit": ("import os\n\nos._exit(3)", "exit status 3"),
     "sys.exit": ("import sys\n\nsys.exit(3)", "SystemExit: 3"),
