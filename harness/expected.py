@@ -36,7 +36,7 @@ def too_broad(want: str) -> tuple[int, str] | None:
         if re.fullmatch(r"\s*\.\.\.\s*\S+\s*\.\.\.\s*", line):
             return number, f"{line.strip()!r} is one word between dots, which stands in many outputs: show more of it"
         if ELLIPSIS in line and not says_nothing(line) and _says_little(line):
-            return number, f"{line.strip()!r} is one letter or a sign beside dots, as many outputs have: show more of it"
+            return number, f"{line.strip()!r} is one letter or a sign beside dots, as in many outputs: show more of it"
     if ELLIPSIS in want and _says_little(want):
         return 1, "beside dots it is one letter or a sign, as many outputs have: show more of it"
     return None

@@ -400,9 +400,9 @@ class PageSession:
         if late and not any("quiet" in block.options for block in blocks):
             rows = "\n".join("    " + row for row in late.split("\n")[:20])
             raise Failure(
-                "the page's Python prints between its blocks, or when it ends, and no reader sees it where the page has "
-                f"it. Wait for it in the block that starts it, let it write to a file, or give that block `:quiet: "
-                f"<reason>`:\n{rows}",
+                "the page's Python prints between its blocks, or when it ends, and no reader sees it where the page "
+                "has it. Wait for it in the block that starts it, let it write to a file, or give that block "
+                f"`:quiet: <reason>`:\n{rows}",
                 blocks[-1].line,
             )
 
@@ -421,7 +421,8 @@ class PageSession:
         for number, block in reversed(list(enumerate(self.judged))):
             rows = block.source.split("\n") if block.language in ("console", "bash") else []
             for at in reversed(range(len(rows))):
-                if _IN_BACKGROUND.search(rows[at]) and (of is None or any(row and rows[at].endswith(row) for row in of)):
+                meant = of is None or any(row and rows[at].endswith(row) for row in of)
+                if meant and _IN_BACKGROUND.search(rows[at]):
                     return number, block.source_line + at
         return 0, None
 
@@ -627,7 +628,7 @@ class PythonWorker:
         return result
 
     def leave(self, patience: float) -> None:
-        """End it as a reader leaves Python: its threads end first, what it registered runs, and what it started goes on.
+        """End it as a reader leaves Python: its threads end first, what it registered runs, what it started goes on.
 
         After ``patience`` seconds it is left as it is.
         """

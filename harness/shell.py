@@ -57,6 +57,26 @@ class FailedJob:
     status: int
 
 
+@dataclass(frozen=True)
+class _Note:
+    """What bash notes of a command that fails: where, how many subshells deep, and the lines of the calls around it."""
+
+    status: int
+    line: int
+    subshell: int
+    calls: tuple[int, ...]
+
+    @property
+    def depth(self) -> int:
+        """How deep it is: 0 for the reading of the whole command, 1 for a part of it, more within a part."""
+        return self.subshell + len(self.calls)
+
+    @property
+    def place(self) -> int:
+        """Its line in the command: of what fails in a function, that of its call, since another command may hold it."""
+        return self.calls[-2] if len(self.calls) > 1 else self.line
+
+
 class Screen:
     """A terminal as a reader has it: `COLUMNS` wide, and what is written to it goes to ``log``.
 
@@ -190,10 +210,12 @@ class Shell:
         start = self._settled()
         # What the command starts must not hold the status pipe: its end says that the shell itself has ended.
         closed = f"{self.status_fd}>&- {self.typed}<&-"
-        note = f"""trap 'echo "$? $LINENO" >>{shlex.quote(str(self.failed))}' ERR"""
+        # With -E also what fails in a function, in parentheses or in a substitution is noted.
+        said = "$? $LINENO $BASH_SUBSHELL ${BASH_LINENO[*]-}"
+        note = f"""set -E; trap 'echo "{said}" >>{shlex.quote(str(self.failed))}' ERR"""
         streams = f'<>"{self.screen.device}" >&0 2>&1' if self.screen else f'<&{self.typed} >>"{self.log}" 2>&1'
         os.lseek(self.typed, 0, os.SEEK_SET)
-        line = f'{note}; . "{self.script}" {streams} {closed}; echo -n "$?" >&{self.status_fd}; trap - ERR; '
+        line = f'{note}; . "{self.script}" {streams} {closed}; echo -n "$?" >&{self.status_fd}; trap - ERR; set +E; '
         line += f"{self._asks_for_jobs()}; echo >&{self.status_fd}\n"
         try:
             self.process.stdin.write(line.encode())
@@ -259,9 +281,11 @@ class Shell:
         Bash itself forgets a job that has ended as soon as the next command has, but not its exit status.
         """
         ended = (
-            f"kill -0 {job} 2>/dev/null || {{ builtin wait {job} && echo {job} 0 || echo {job} $?; }}; " for job in self._jobs
+            f"kill -0 {job} 2>/dev/null || {{ builtin wait {job} && echo {job} 0 || echo {job} $?; }}; "
+            for job, began in self._jobs.items()
+            if began
         )
-        asked = f"{''.join(ended)}jobs -p; echo \"${{!-}}\""
+        asked = f'{"".join(ended)}jobs -p; echo "${{!-}}"'
         return f"{{ {asked}; }} >>{shlex.quote(str(self.jobs))} 2>&1"
 
     def _see_jobs(self, command: str) -> None:
@@ -283,9 +307,15 @@ class Shell:
 
     def _failed_parts(self, status: int) -> tuple[FailedPart, ...]:
         """What was noted, but for the end of a command that failed as a whole: its last line, and the command."""
-        rows = [tuple(map(int, row.split())) for row in self.failed.read_text(encoding="utf-8").splitlines()]
-        parts = [FailedPart(line, part) for part, line in rows if part != _CUT_SHORT]
-        return tuple(parts[:-2] if status else parts)
+        rows = [list(map(int, row.split())) for row in self.failed.read_text(encoding="utf-8").splitlines()]
+        notes = [_Note(*row[:3], tuple(row[3:])) for row in rows if row[0] != _CUT_SHORT]
+        if status:
+            notes = notes[:-2]
+            # What failed last in a function or in parentheses has failed with them: it is noted once at each depth.
+            depth = 1
+            while notes and notes[-1].depth == depth + 1 and notes[-1].status == status:
+                depth = notes.pop().depth
+        return tuple(FailedPart(note.place, note.status) for note in notes)
 
     def _settled(self) -> int:
         """The size of the log; what came since the last command ended is ``late``."""

@@ -70,7 +70,8 @@ class Snippet(CodeBlock):
         if "part-of" in self.options:
             return f"in {self.options['part-of']}"
         if "terminal" in self.options:
-            return f"{self.options['terminal']} ({'it ends by itself' if 'ends' in self.options else 'leave it running'})"
+            what = "it ends by itself" if "ends" in self.options else "leave it running"
+            return f"{self.options['terminal']} ({what})"
         return self.options.get("caption")
 
 

@@ -102,7 +102,10 @@ def test_a_syntax_error_names_its_line(judge):
 
 
 RAISED = {
-    "several lines": ('raise ValueError("the file is fine\\nexpected 3 rows")', "ValueError: the file is fine\nexpected 3 rows"),
+    "several lines": (
+        'raise ValueError("the file is fine\\nexpected 3 rows")',
+        "ValueError: the file is fine\nexpected 3 rows",
+    ),
     "a note": ('error = ValueError("a")\nerror.add_note("see b")\nraise error', "ValueError: a\nsee b"),
     "after what is printed": ('print(1)\nraise ValueError("a")', "1\nValueError: a"),
 }
@@ -412,7 +415,8 @@ def test_a_terminal_whose_command_ends_is_a_fault_with_success_too(judge):
 def test_a_terminal_that_the_page_stops_may_end(judge):
     text = stays(60, 0) + "\n```console\n$ pkill -f 'time.sleep\\(60\\)'; sleep 0.5\n```\n"
     assert judge(text) is None
-    assert "exit status 3" in judge(text.replace("sleep(60); raise SystemExit(0)", "sleep(0.2); raise SystemExit(3)")).message
+    failure = judge(text.replace("sleep(60); raise SystemExit(0)", "sleep(0.2); raise SystemExit(3)"))
+    assert "exit status 3" in failure.message
 
 
 @pytest.mark.parametrize("below", ["", "\n```console\n$ true\n```\n"])
@@ -428,6 +432,45 @@ def test_what_ends_by_itself_does(judge, monkeypatch):
     assert "still runs at the page's end" in judge(stays(60, 0, ":ends:\n")).message
     failure = judge("# A page\n\n```{code-block} console\n:ends:\n\n$ true\n```\n")
     assert "`:ends:` is for" in failure.message
+
+
+INNER = {
+    "in parentheses": ["$ true", "$ (python missing.py 2> err.txt; echo done)", "done"],
+    "in a function": ["$ f() { python missing.py 2> err.txt; echo done; }", "$ f", "done"],
+    "in a substitution": ["$ true", '$ echo "done $(python missing.py 2> err.txt)"', "done"],
+}
+
+
+@pytest.mark.parametrize("lines", INNER.values(), ids=INNER)
+def test_what_fails_within_a_command_is_named(judge, lines):
+    failure = judge(console(*lines))
+    assert "exited with 2, and what follows it hid that" in failure.message
+    assert failure.line == 6
+    assert judge(console(*[line.replace("missing.py", "--version").replace("2>", ">") for line in lines])) is None
+
+
+LOOKS_AT_IT = {
+    "an if": ["$ if ! (false; false); then echo no; fi", "no"],
+    "or": ["$ (false) || echo no", "no"],
+    "or, after a substitution": ["$ x=$(false) || x=no; echo $x", "no"],
+    "a test of a substitution": ['$ [ -n "$(false)" ] || echo no', "no"],
+    "a function that is asked": ["$ f() { false; }", "$ if f; then echo yes; else echo no; fi", "no"],
+    "a loop": ["$ until (test -e a); do touch a; done"],
+}
+FAILS_AS_SAID = ("(false)", "((false))", "f() { false; }; f", "cat nothing 2>err | false", "echo $(echo a; exit 1) | false",
+                 "(cd / && false)", "x=$(false)", "f() { g; }; g() { (false); }; f")  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", LOOKS_AT_IT.values(), ids=LOOKS_AT_IT)
+def test_a_failure_that_the_command_looks_at_is_none(judge, lines):
+    failure = judge(console(*lines))
+    assert failure is None, failure.message
+
+
+@pytest.mark.parametrize("command", FAILS_AS_SAID)
+def test_what_fails_within_may_be_how_the_command_fails(judge, command):
+    failure = judge(console(f"$ {command}", options=":fails: 1\n"))
+    assert failure is None, failure.message
 
 
 JOBS = {
