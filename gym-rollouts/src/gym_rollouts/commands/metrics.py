@@ -106,7 +106,10 @@ def measure(tasks: PerTask, mask: np.ndarray, ks: list[int], seed: int) -> dict[
     for name, column in values.items():
         if count := int((~np.isnan(column)).sum()):
             share = shares if name == "mean reward" else name not in UNBOUNDED
-            found[name] = [said(each) for each in (share_interval if share else interval)(column, seed)]
+            mean, low, high = (share_interval if share else interval)(column, seed)
+            if name != "mean reward":  # the others are lengths and variances
+                low = max(low, 0.0) if low == low else low
+            found[name] = [said(each) for each in (mean, low, high)]
             if count < found["tasks"]:
                 tasks_of[name] = count
     return found | {"tasks_of": tasks_of}
