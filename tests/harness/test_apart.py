@@ -101,7 +101,8 @@ def test_nothing_that_a_page_started_outlives_it(judge, way):
 def test_nor_does_what_its_python_started(judge):
     port = free_port()
     serve = f"[sys.executable, '-m', 'http.server', '{port}', '--bind', '127.0.0.1']"
-    code = f"import subprocess, sys\n\nsubprocess.Popen({serve}, start_new_session=True, stderr=subprocess.DEVNULL)"
+    quiet = "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL"
+    code = f"import subprocess, sys\n\nsubprocess.Popen({serve}, start_new_session=True, {quiet})"
     wait = console(f"$ until curl -s http://127.0.0.1:{port} > page; do sleep 0.1; done").removeprefix("# A page\n")
     assert judge(python(code) + wait) is None
     assert not listens(port)

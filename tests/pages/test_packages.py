@@ -12,7 +12,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from harness.console import commands_of
-from harness.installs import is_install, requirements_of
+from harness.installs import brought_by, is_install
 from harness.pages import Page, all_pages, upstream
 from harness.reader import packages
 from tests.pages.modules import sources
@@ -84,7 +84,7 @@ def installed(page: Page) -> frozenset[str]:
         if block.language == "console" and "shown" not in block.options
         for command in commands_of(block)
         if is_install(command.text)
-        for requirement in requirements_of(command.text, command.line)
+        for requirement in brought_by(command.text, command.line).requirements
     ]
     return frozenset().union(*map(packages(page.environment).closure, [*page.environment.describes, *asked]))
 

@@ -49,9 +49,14 @@ NEEDS: dict[str, tuple[Need, ...]] = {
         Need(("pairs_per_task", "max_length_ratio"), _given("preference"), "give --preference, whose pairs it chooses"),
         Need(("margin",), _given("preference", "rl"), "give --preference or --rl"),
         Need(
-            ("shards", "arguments", "developer", "reasoning_field", "empty_content", "truncated"),
+            ("shards", "arguments", "developer", "reasoning_field", "empty_content"),
             _given("sft", "preference"),
             "give --sft or --preference: RL tasks are written as they are",
+        ),
+        Need(
+            ("truncated",),
+            lambda values: values["sft"] or values["preference"] or values["truncated"] == "keep",
+            "give --sft or --preference: RL tasks are chosen by all attempts",
         ),
     ),
     "show": (
