@@ -157,7 +157,7 @@ LEAST = {
 }
 #: What else an option needs to be given, to do nothing.
 BESIDE = {("show", "count"): ["--symptoms"], ("show", "width"): ["--symptoms"], ("show", "full"): ["--symptoms"]}
-VALUES = {"arguments": "object", "developer": "system", "empty_content": "text", "truncated": "keep", "width": "90"}
+VALUES = {"arguments": "object", "developer": "system", "empty_content": "text", "truncated": "reject", "width": "90"}
 
 
 def asked() -> list[tuple[str, str]]:
@@ -204,10 +204,13 @@ def test_no_number_is_nan(here: Path, command) -> None:
 
 def test_an_option_beside_what_it_needs_is_taken(here: Path, command) -> None:
     write(Path("r.jsonl"), [rollout(task, n, float(n), f"{n}") for task in range(2) for n in range(2)])
+    write(Path("tasks.jsonl"), [rollout(task) for task in range(2)])
     for arguments in (
         ("prepare", "r.jsonl", "--sft", "s.jsonl", "--min-reward", "0.5", "--shards", "1", "--per-task", "1"),
         ("filter", "r.jsonl", "--for", "sft", "--kept", "k.jsonl", "--longest", "100", "--low", "0.1"),
         ("show", "r.jsonl", "--symptoms", "--solved", "0.5"),
+        # Tasks are chosen by all attempts, so that this is honored without another file.
+        ("prepare", "r.jsonl", "--rl", "t.jsonl", "--tasks", "tasks.jsonl", "--truncated", "keep"),
     ):
         assert command(*arguments).returncode == 0
 
