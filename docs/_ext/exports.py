@@ -25,6 +25,7 @@ import chains
 import formats
 import frameworks
 import frontmatter
+import ledger
 import measured
 import pipeline
 import reference
@@ -55,7 +56,7 @@ _ANCHOR = re.compile(r"\[(?P<text>(?:\{\w+\})?`[^`]+`)\]\{#[\w-]+\}")
 _OTHER_ROLE = re.compile(r"(?<![\w`])\{(?P<role>[a-z][\w:-]*)\}`(?P<text>[^`<]+?)(?:\s*<(?P<target>[^`>]+)>)?`")
 
 #: Directives whose body is nothing that a reader of Markdown could read.
-_DROPPED = frozenset({"toctree", "filter-rows", "ledger-summary"})
+_DROPPED = frozenset({"toctree", "filter-rows"})
 #: Directives that write a table of data that the site holds: each gives its lines for an argument.
 _TABLES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "bench-table": bench.as_markdown,
@@ -227,6 +228,7 @@ class Links:
     page: Callable[[str], str]
     listing: str
     archive: Callable[[str], str]
+    ledger: Callable[[str], Iterator[str]]
 
 
 def split(text: str, links: Links) -> list[str | Block]:
@@ -310,6 +312,8 @@ def _directive(opened: re.Match[str], lines: list[str], number: int, links: Link
         return ["", options.get("alt", ""), "", f"```mermaid\n{source_lines}\n```", ""], end + 1
     if name in _TABLES:
         return ["", *_TABLES[name](argument), ""], number
+    if name in ledger.DRAWN:
+        return ["", *links.ledger(name), ""], number
     title = _ICON_ROLE.sub("", argument) or (name.capitalize() if name in _ADMONITIONS else "")
     if name in ("figure", "image"):
         return ["", f"![{options.get('alt', '')}]({links.file(argument)})", ""], number
@@ -375,8 +379,12 @@ def _links(app: Sphinx, pagename: str) -> Links:
         address = posixpath.relpath(f"_downloads/chains/{name}.zip", posixpath.dirname(pagename) or ".")
         return f", or [download its files]({address})"
 
+    def recorded(name: str) -> Iterator[str]:
+        folder = posixpath.dirname(pagename) or "."
+        return ledger.as_markdown(env, name, lambda docname: posixpath.relpath(f"{docname}.md", folder))
+
     listing = assistants.place(app, pagename)
-    return Links(source.index(app.config), app.config.release, file, entry, page, listing, archive)
+    return Links(source.index(app.config), app.config.release, file, entry, page, listing, archive, recorded)
 
 
 def write(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:

@@ -11,12 +11,14 @@ import html
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from markdown_tables import markdown_table
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -192,21 +194,54 @@ def skip(self: Any, node: nodes.Node) -> None:
     raise nodes.SkipNode
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[nodes.Node | str]], name: str) -> nodes.Node:
-    """A docutils table; a cell is text or a node."""
-    group = nodes.tgroup(cols=len(header))
-    group += [nodes.colspec(colwidth=1) for _ in header]
-    group += nodes.thead("", _row(header))
-    group += nodes.tbody("", *[_row(row) for row in rows])
-    return nodes.table("", group, classes=["ledger", name])
+@dataclass(frozen=True)
+class PageName:
+    """A cell that is a page's name, and leads there where the site has that page."""
+
+    docname: str
 
 
-def _row(cells: Sequence[nodes.Node | str]) -> nodes.row:
-    row = nodes.row()
-    for cell in cells:
-        content = nodes.Text(cell) if isinstance(cell, str) else cell
-        row += nodes.entry("", nodes.paragraph("", "", content))
-    return row
+@dataclass(frozen=True)
+class Table:
+    """What a directive draws: ``name`` is the class of its HTML."""
+
+    name: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | PageName]]
+
+
+@dataclass(frozen=True)
+class View:
+    """The ledger, and the site that shows it."""
+
+    ledger: Record | None
+    env: BuildEnvironment
+
+    @property
+    def pages(self) -> dict[str, Record]:
+        return dict(sorted(self.ledger["pages"].items())) if self.ledger else {}
+
+    @property
+    def blocks(self) -> Iterator[Record]:
+        return (block for page in self.pages.values() for block in page["blocks"])
+
+    def walks(self) -> dict[str, Record]:
+        """The pages that were followed as a reader does since they last changed."""
+        docs = Path(self.env.srcdir)
+        names = sorted(set((self.ledger or {}).get("verbatim", {})) & self.env.found_docs)
+        walks = {name: verbatim_of(self.ledger, name, docs) for name in names}
+        return {name: record for name, record in walks.items() if record}
+
+    def state_of(self, docname: str) -> str:
+        """When a page was tested, or why it was not."""
+        record = self.pages[docname]
+        if missing := record.get("missing"):
+            return f"no: {missing} was not installed"
+        if docname not in self.env.found_docs:
+            return "no page any more"
+        if record_of(self.ledger, docname, Path(self.env.doc2path(docname))) is None:
+            return "changed since"
+        return record["date"][:10]
 
 
 def pages(count: int) -> str:
@@ -223,21 +258,152 @@ def environments(ledger: Record) -> list[tuple[str, int]]:
     return Counter(against(record["versions"]) for record in records if record.get("versions")).most_common()
 
 
+def totals(view: View) -> Table:
+    """How many snippets of the site were executed, validated, shown and failed."""
+    found = counts(view.blocks)
+    total = found.total()
+    rows = [
+        ("Pages", str(len(view.pages))),
+        ("Names looked up in prose", str(sum(page.get("names", 0) for page in view.pages.values()))),
+        ("Snippets", str(total)),
+        *((verdict.capitalize(), f"{found[verdict]} ({share(found[verdict], total)})") for verdict in VERDICTS),
+        ("Judged with", against(view.ledger["versions"])),
+        *(("Against", f"{versions} ({pages(count)})") for versions, count in environments(view.ledger)),
+        ("Network", view.ledger["network"]),
+        ("Date", view.ledger["date"]),
+    ]
+    return Table("totals", ("Of", "This site"), rows)
+
+
+def summary(view: View) -> str:
+    """The totals in one sentence; nothing where no page was judged."""
+    if not environments(view.ledger):
+        return ""
+    found = counts(view.blocks)
+    verdicts = f"{found['executed']:,} run and {found['validated']:,} checked by the program that reads them"
+    sentences = [
+        f"{found.total():,} snippets on {pages(len(view.pages))}: {verdicts}, against "
+        f"{environments(view.ledger)[0][0]}, {view.ledger['date'][:10]}."
+    ]
+    if walks := view.walks():
+        minutes = round(sum(walk["seconds"] for walk in walks.values()) / 60)
+        sentences.append(f"{pages(len(walks))} followed from an empty folder, in {minutes} minutes.")
+    return " ".join(sentences)
+
+
+def each_page(view: View) -> Table:
+    """The totals of each page."""
+    rows = []
+    for docname, record in view.pages.items():
+        found = counts(record["blocks"])
+        numbers = [str(found.total()), *(str(found[verdict]) for verdict in VERDICTS)]
+        rows.append((PageName(docname), *numbers, f"{record['seconds']:.1f}", view.state_of(docname)))
+    header = ("Page", "Snippets", *(verdict.capitalize() for verdict in VERDICTS), "Seconds", "Tested")
+    return Table("pages", header, rows)
+
+
+def only_shown(view: View) -> Table | str:
+    """Each snippet that is only shown, and why."""
+    rows = [
+        (PageName(docname), str(block["line"]), block["language"], block["reason"] or "no reason given")
+        for docname, record in view.pages.items()
+        for block in record["blocks"]
+        if block["verdict"] == "shown"
+    ]
+    if not rows:
+        return "None: every snippet was executed or validated."
+    return Table("shown", ("Page", "Line", "Language", "Why it is only shown"), rows)
+
+
+def never_run(view: View) -> Table:
+    """The lines of Python that no run reached, page by page."""
+    records = {name: page["lines"] for name, page in view.pages.items() if "lines" in page}
+    total = sum(lines["python"] for lines in records.values())
+    never = sum(len(lines["never_run"]) for lines in records.values())
+    rows: list[Sequence[str | PageName]] = [
+        (PageName(docname), str(lines["python"]), str(len(lines["never_run"])), ranges(lines["never_run"]))
+        for docname, lines in records.items()
+        if lines["never_run"]
+    ]
+    rows.append(("All pages", str(total), f"{never} ({share(never, total)})", ""))
+    return Table("never-run", ("Page", "Lines of Python", "Never run", "Which"), rows)
+
+
+def followed(view: View) -> Table | str:
+    """Each page that was followed as a reader does, and what that took."""
+    rows = [
+        (
+            PageName(docname),
+            record["date"][:10],
+            ", ".join([record["python"], record["platform"], *record.get("branch", ())]),
+            f"{record['followed']} of {record['total']}",
+            f"{record['seconds'] / 60:.1f}",
+            f"{record['gigabytes']:.2f}",
+        )
+        for docname, record in view.walks().items()
+    ]
+    header = ("Page", "Followed", "Python, system", "Snippets", "Minutes", "GB in the home")
+    return Table("verbatim", header, rows) if rows else NOT_FOLLOWED
+
+
+#: What each directive draws of a ledger: a table, or a sentence.
+DRAWN: dict[str, Callable[[View], Table | str]] = {
+    "ledger-totals": totals,
+    "ledger-summary": summary,
+    "ledger-pages": each_page,
+    "ledger-shown": only_shown,
+    "ledger-never-run": never_run,
+    "ledger-verbatim": followed,
+}
+#: What a directive says where the tests left no ledger, if it is not that.
+WITHOUT_LEDGER = {"ledger-summary": "", "ledger-verbatim": NOT_FOLLOWED}
+
+
+def drawn(name: str, view: View) -> Table | str:
+    """What the directive ``name`` shows."""
+    judged = view.ledger is not None and "versions" in view.ledger
+    # Pages may have been followed where none was judged.
+    if judged or (name == "ledger-verbatim" and view.walks()):
+        return DRAWN[name](view)
+    return WITHOUT_LEDGER.get(name, NO_LEDGER)
+
+
+def as_markdown(env: BuildEnvironment, name: str, link: Callable[[str], str]) -> Iterator[str]:
+    """The same as lines of Markdown; ``link`` gives a page's address as seen from where they stand."""
+    found = drawn(name, View(load(env.config), env))
+    if isinstance(found, str):
+        yield found
+        return
+
+    def cell(value: str | PageName) -> str:
+        if isinstance(value, str):
+            return value.replace("|", "\\|")
+        name = value.docname
+        return f"[{name}]({link(name)})" if name in env.found_docs else f"`{name}`"
+
+    yield from markdown_table(found.header, ([cell(value) for value in row] for row in found.rows))
+
+
 class LedgerDirective(SphinxDirective):
     """A table drawn from the ledger; the page is built again when the ledger changes."""
 
     def run(self) -> list[nodes.Node]:
         self.env.metadata[self.env.docname]["ledger"] = "shown"
-        ledger = load(self.config)
-        missing = self.missing(ledger)
-        return [nodes.paragraph("", missing) if missing else self.draw(ledger)]
+        found = drawn(self.name, View(load(self.config), self.env))
+        if isinstance(found, str):
+            return [nodes.paragraph("", found, classes=[self.name])] if found else []
+        group = nodes.tgroup(cols=len(found.header))
+        group += [nodes.colspec(colwidth=1) for _ in found.header]
+        group += nodes.thead("", self.row(found.header))
+        group += nodes.tbody("", *map(self.row, found.rows))
+        return [nodes.table("", group, classes=["ledger", found.name])]
 
-    def missing(self, ledger: Record | None) -> str:
-        """What to say where the ledger has nothing to draw; nothing where it has."""
-        return NO_LEDGER if ledger is None or "versions" not in ledger else ""
-
-    def draw(self, ledger: Record) -> nodes.Node:
-        raise NotImplementedError
+    def row(self, cells: Sequence[str | PageName]) -> nodes.row:
+        row = nodes.row()
+        for cell in cells:
+            content = nodes.Text(cell) if isinstance(cell, str) else self.page(cell.docname)
+            row += nodes.entry("", nodes.paragraph("", "", content))
+        return row
 
     def page(self, docname: str) -> nodes.Node:
         """A link to a page of the ledger; its bare name when the site has no such page any more."""
@@ -256,101 +422,6 @@ class LedgerDirective(SphinxDirective):
         self.set_source_info(link)
         return link
 
-    def state_of(self, ledger: Record, docname: str) -> str:
-        if missing := ledger["pages"][docname].get("missing"):
-            return f"no: {missing} was not installed"
-        if docname not in self.env.found_docs:
-            return "no page any more"
-        if record_of(ledger, docname, Path(self.env.doc2path(docname))) is None:
-            return "changed since"
-        return ledger["pages"][docname]["date"][:10]
-
-
-class Totals(LedgerDirective):
-    """``{ledger-totals}``: how many snippets of the site were executed, validated, shown and failed."""
-
-    def draw(self, ledger: Record) -> nodes.Node:
-        found = counts(block for page in ledger["pages"].values() for block in page["blocks"])
-        total = found.total()
-        rows = [
-            ("Pages", str(len(ledger["pages"]))),
-            ("Names looked up in prose", str(sum(page.get("names", 0) for page in ledger["pages"].values()))),
-            ("Snippets", str(total)),
-            *((verdict.capitalize(), f"{found[verdict]} ({share(found[verdict], total)})") for verdict in VERDICTS),
-            ("Judged with", against(ledger["versions"])),
-            *(("Against", f"{versions} ({pages(count)})") for versions, count in environments(ledger)),
-            ("Network", ledger["network"]),
-            ("Date", ledger["date"]),
-        ]
-        return table(("Of", "This site"), rows, "totals")
-
-
-class Summary(LedgerDirective):
-    """``{ledger-summary}``: the totals in one sentence; nothing where no tests ran."""
-
-    def run(self) -> list[nodes.Node]:
-        nodes_of = super().run()  # notes that the page shows the ledger, also where there is none yet
-        ledger = load(self.config)
-        return nodes_of if not self.missing(ledger) and environments(ledger or {"pages": {}}) else []
-
-    def draw(self, ledger: Record) -> nodes.Node:
-        found = counts(block for page in ledger["pages"].values() for block in page["blocks"])
-        verdicts = f"{found['executed']:,} run and {found['validated']:,} checked by the program that reads them"
-        sentences = [
-            f"{found.total():,} snippets on {pages(len(ledger['pages']))}: {verdicts}, against "
-            f"{environments(ledger)[0][0]}, {ledger['date'][:10]}."
-        ]
-        docs = Path(self.env.srcdir)
-        walks = [verbatim_of(ledger, name, docs) for name in set(ledger.get("verbatim", {})) & self.env.found_docs]
-        if followed := [walk for walk in walks if walk]:
-            minutes = round(sum(walk["seconds"] for walk in followed) / 60)
-            sentences.append(f"{pages(len(followed))} followed from an empty folder, in {minutes} minutes.")
-        return nodes.paragraph("", " ".join(sentences), classes=["ledger-summary"])
-
-
-class Pages(LedgerDirective):
-    """``{ledger-pages}``: the same for each page."""
-
-    def draw(self, ledger: Record) -> nodes.Node:
-        rows = []
-        for docname, record in sorted(ledger["pages"].items()):
-            found = counts(record["blocks"])
-            numbers = [str(found.total()), *(str(found[verdict]) for verdict in VERDICTS)]
-            rows.append([self.page(docname), *numbers, f"{record['seconds']:.1f}", self.state_of(ledger, docname)])
-        header = ("Page", "Snippets", *(verdict.capitalize() for verdict in VERDICTS), "Seconds", "Tested")
-        return table(header, rows, "pages")
-
-
-class Shown(LedgerDirective):
-    """``{ledger-shown}``: each snippet that is only shown, and why."""
-
-    def draw(self, ledger: Record) -> nodes.Node:
-        rows = [
-            (self.page(docname), str(block["line"]), block["language"], block["reason"] or "no reason given")
-            for docname, record in sorted(ledger["pages"].items())
-            for block in record["blocks"]
-            if block["verdict"] == "shown"
-        ]
-        if not rows:
-            return nodes.paragraph("", "None: every snippet was executed or validated.")
-        return table(("Page", "Line", "Language", "Why it is only shown"), rows, "shown")
-
-
-class NeverRun(LedgerDirective):
-    """``{ledger-never-run}``: the lines of Python that no run reached, page by page."""
-
-    def draw(self, ledger: Record) -> nodes.Node:
-        records = {name: page["lines"] for name, page in sorted(ledger["pages"].items()) if "lines" in page}
-        total = sum(lines["python"] for lines in records.values())
-        never = sum(len(lines["never_run"]) for lines in records.values())
-        rows = [
-            (self.page(docname), str(lines["python"]), str(len(lines["never_run"])), ranges(lines["never_run"]))
-            for docname, lines in records.items()
-            if lines["never_run"]
-        ]
-        rows.append(("All pages", str(total), f"{never} ({share(never, total)})", ""))
-        return table(("Page", "Lines of Python", "Never run", "Which"), rows, "never-run")
-
 
 def ranges(numbers: Sequence[int]) -> str:
     """Line numbers in ascending order as a reader says them: ``3, 7 to 9``."""
@@ -363,45 +434,13 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{row[0]} to {row[-1]}" if len(row) > 1 else str(row[0]) for row in rows)
 
 
-class Verbatim(LedgerDirective):
-    """``{ledger-verbatim}``: each page that was followed as a reader does, and what that took."""
-
-    def missing(self, ledger: Record | None) -> str:
-        return "" if self._walks(ledger) else NOT_FOLLOWED
-
-    def _walks(self, ledger: Record | None) -> dict[str, Record]:
-        docs = Path(self.env.srcdir)
-        names = sorted(set((ledger or {}).get("verbatim", {})) & self.env.found_docs)
-        walks = {name: verbatim_of(ledger, name, docs) for name in names}
-        return {name: record for name, record in walks.items() if record}
-
-    def draw(self, ledger: Record) -> nodes.Node:
-        rows = [
-            (
-                self.page(docname),
-                record["date"][:10],
-                ", ".join([record["python"], record["platform"], *record.get("branch", ())]),
-                f"{record['followed']} of {record['total']}",
-                f"{record['seconds'] / 60:.1f}",
-                f"{record['gigabytes']:.2f}",
-            )
-            for docname, record in self._walks(ledger).items()
-        ]
-        header = ("Page", "Followed", "Python, system", "Snippets", "Minutes", "GB in the home")
-        return table(header, rows, "verbatim")
-
-
 def setup(app: Sphinx) -> dict[str, object]:
     app.add_config_value("ledger_file", "", "")
-    app.add_directive("ledger-totals", Totals)
-    app.add_directive("ledger-pages", Pages)
-    app.add_directive("ledger-shown", Shown)
-    app.add_directive("ledger-never-run", NeverRun)
-    app.add_directive("ledger-verbatim", Verbatim)
+    for name in DRAWN:
+        app.add_directive(name, LedgerDirective)
     app.connect("config-inited", locate)
     app.connect("env-get-outdated", outdated)
     app.connect("env-updated", remember)
-    app.add_directive("ledger-summary", Summary)
     app.add_node(badge, html=(visit_badge, None), text=(skip, None))
     app.connect("doctree-read", add_badge, priority=600)  # after the content type and the job
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -56,8 +56,10 @@ def become(
     for target, fd in enumerate(fds):
         os.dup2(fd, target)
     _close_all_but({0, 1, 2, *keep})
-    # The stream objects stay, since imported modules hold on to them; what they buffer depends on the descriptor.
-    sys.stdout.reconfigure(line_buffering=os.isatty(1), write_through="PYTHONUNBUFFERED" in env)
+    # The stream objects stay, since imported modules hold on to them; what they buffer depends on the descriptor. Where
+    # the page's PYTHONUNBUFFERED asks for no buffer there is one nevertheless: NeMo Gym's `print` empties it each time,
+    # and without it a line and its end would be written one after the other, with a server's line between them.
+    sys.stdout.reconfigure(line_buffering=os.isatty(1), write_through=False)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
 
     os.environ.clear()

@@ -82,11 +82,13 @@ class Zygote:
             if self.process is not None:
                 return
             fd = self._listener.fileno()
+            variables = {**self.variables, "PYTHONPATH": str(ROOT), **SINGLE_THREAD}
+            variables.pop("PYTHONUNBUFFERED", None)  # its forks inherit its streams: see `child.become`
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "harness.live.zygote", str(fd), str(ROOT)],
                     cwd=self._work,
-                    env={**self.variables, "PYTHONPATH": str(ROOT), **SINGLE_THREAD},
+                    env=variables,
                     pass_fds=[fd],
                     stdin=subprocess.PIPE,
                     stdout=log,

@@ -74,6 +74,22 @@ def test_a_command_prints_writes_and_returns_what_the_genuine_one_does(name, gym
     assert written(ours) == written(genuine)
 
 
+def test_a_line_reaches_the_terminal_in_one_piece(gym, tmp_path):
+    """Servers print between the lines of a start: one in two pieces would take one of theirs in."""
+    page = Page(tmp_path / "page", gym)
+    page.variables["PYTHONUNBUFFERED"] = "1"
+    reading, writing = os.pipe2(os.O_DIRECT)  # what is read at once is what was written at once
+    with subprocess.Popen(["gym", "--version"], cwd=page.directory, env=page.variables, stdout=writing) as process:
+        os.close(writing)
+        pieces = []
+        while piece := os.read(reading, 65536):
+            pieces.append(piece)
+    os.close(reading)
+    assert process.returncode == 0
+    assert pieces
+    assert [piece for piece in pieces if not piece.endswith(b"\n")] == []
+
+
 def written(page: Page) -> dict[str, str]:
     files = (path for path in page.directory.rglob("*") if path.is_file() and "outputs" not in path.parts)
     return {str(path.relative_to(page.directory)): comparable(path.read_text(), page) for path in files}

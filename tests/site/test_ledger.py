@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger import DRAWN
 from sphinx.errors import ExtensionError
 
 from harness.pages import page_at
@@ -93,20 +95,39 @@ def test_the_summary_says_what_ran_and_promises_nothing_without_a_ledger(build: 
     assert site.warnings == ""
     assert "ledger-summary" not in site.read("home.html")
     write(tmp_path, {"a": A, "b": record(PAGES["b"])}, verbatim={"a": walk(PAGES["a"])})
-    said = " ".join(build(pages).read("home.html").split())
-    assert "4 snippets on 2 pages: 2 run and 1 checked by the program that reads them" in said
-    assert "against nemo-gym 0.7.0 on Python 3.13.0, 2026-11-21. 1 page followed from an empty folder" in said
-    assert "ledger-summary" not in build(pages).read("home.md")
+    site = build(pages)
+    for name in ("home.html", "home.md"):
+        said = " ".join(site.read(name).split())
+        assert "4 snippets on 2 pages: 2 run and 1 checked by the program that reads them" in said
+        assert "against nemo-gym 0.7.0 on Python 3.13.0, 2026-11-21. 1 page followed from an empty folder" in said
 
 
 def test_tables_come_from_the_ledger(build: Build, tmp_path: Path) -> None:
     write(tmp_path, {"a": A, "gone": record("", block("failed"))})
-    html = build(PAGES).read("tests.html")
-    cells = " ".join(html.split())
+    cells = " ".join(build(PAGES).read("tests.html").split())
     for part in ("<p>2 (40.0%)</p>", "<p>1 (20.0%)</p>", "<p>isolated</p>", "<p>needs eight GPUs</p>"):
         assert part in cells
     assert 'href="a.html"' in cells
     assert "no page any more" in cells
+
+
+def test_the_twin_has_each_row_that_the_page_has(build: Build, tmp_path: Path) -> None:
+    lines = {"python": 30, "never_run": [3, 7, 8, 9, 11]}
+    table = page("".join(f"\n```{{{name}}}\n```\n" for name in DRAWN))
+    b = record(PAGES["b"], block("shown", "needs | a pipe"))
+    write(
+        tmp_path,
+        {"a": A | {"lines": lines}, "b": b, "gone": record("", block("failed"))},
+        verbatim={"a": walk(PAGES["a"])},
+    )
+    site = build(PAGES | {"tests": table})
+    article = site.read("tests.html").partition("<article")[2].partition("</article>")[0]
+    cells = [html.unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall(r"<t[dh][^>]*>.*?</t[dh]>", article)]
+    assert len(cells) > 60
+    twin = site.read("tests.md").replace("\\|", "|")
+    assert [cell for cell in cells if cell not in twin] == []
+    assert "[a](a.md)" in twin
+    assert "`gone`" in twin
 
 
 OTHER = {"python": "3.12.1", "transformers": "5.24.0"}
@@ -132,11 +153,11 @@ def test_lines_that_never_ran_are_listed_page_by_page(build: Build, tmp_path: Pa
     lines = {"python": 30, "never_run": [3, 7, 8, 9, 11]}
     b = record(PAGES["b"]) | {"lines": {"python": 20, "never_run": []}}
     write(tmp_path, {"a": A | {"lines": lines}, "b": b, "c": record(PAGES["c"])})
-    html = " ".join(build(PAGES | {"tests": table}).read("tests.html").split())
+    shown = " ".join(build(PAGES | {"tests": table}).read("tests.html").split())
     row = "<td><p>30</p></td> <td><p>5</p></td> <td><p>3, 7 to 9, 11</p></td>"
-    assert row in html
-    assert "<td><p>All pages</p></td> <td><p>50</p></td> <td><p>5 (10.0%)</p></td>" in html
-    assert 'href="b.html"' not in html.partition("<table")[2].partition("</table>")[0]
+    assert row in shown
+    assert "<td><p>All pages</p></td> <td><p>50</p></td> <td><p>5 (10.0%)</p></td>" in shown
+    assert 'href="b.html"' not in shown.partition("<table")[2].partition("</table>")[0]
 
 
 def test_without_a_ledger_the_site_says_so(build: Build) -> None:
