@@ -18,8 +18,8 @@ PROGRAMS = Path(__file__).with_name("node_modules")
 COMMAND = (str(PROGRAMS / "node" / "bin" / "node"), str(PROGRAMS / "afdocs" / "bin" / "afdocs.mjs"), "check")
 #: What is not asked, and why.
 SKIPPED = {"content-negotiation": "a static host has one file for an address, whatever the reader accepts"}
-#: As many pages as afdocs looks at: the same ones each time, spread over the whole site.
-PAGES = 60
+#: As many pages as afdocs looks at: more than the site has, so that it looks at each.
+PAGES = 1000
 OPTIONS = (
     *("--format", "json", "--score", "--quiet"),
     *("--sampling", "deterministic", "--max-links", str(PAGES)),
