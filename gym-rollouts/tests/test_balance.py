@@ -1,5 +1,8 @@
 """What `gym-rollouts balance` gives each environment, topic and difficulty, and what it says where it cannot."""
 
+import gzip
+import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -61,6 +64,16 @@ def test_a_file_without_topics_is_refused(here: Path, row: str, says: str) -> No
     Path("t.jsonl").write_text(row + "\n")
     with pytest.raises(Fault, match=says):
         balance(collected(), train=Path("b.jsonl"), topics=Path("t.jsonl"))
+
+
+@pytest.mark.parametrize("option", ["topics", "profile"])
+def test_a_side_input_that_is_cut_is_refused(here: Path, option: str) -> None:
+    rows = [{"_ng_task_index": n, "topic": f"{random.Random(n).random()}", "mean/reward": 0.5} for n in range(400)]
+    packed = gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode())
+    Path("t.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(Fault, match=f"--{option} t.jsonl.gz: the gzip data is damaged or ends too early"):
+        balance(collected(), train=Path("b.jsonl"), **{option: Path("t.jsonl.gz")})
+    assert not Path("b.jsonl").exists()
 
 
 def test_the_copies_are_counted_and_prepare_keeps_them(here: Path) -> None:

@@ -2,11 +2,18 @@
 
 import gzip
 import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from gym_rollouts import Fault, check, cli, compare, metrics, show
 from gym_rollouts.commands import COMMANDS
+from gym_rollouts.engine import SMALL, Engine
 from gym_rollouts.needs import NEEDS, check_needs
 from sample import rollout, write
 
@@ -219,3 +226,43 @@ def test_a_server_asks_for_fields_of_tasks_only(here: Path) -> None:
     row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "tools": None}
     with pytest.raises(Fault, match="rows of the kind sft, and a server asks for fields of tasks only"):
         check([write(Path("s.jsonl"), [row])], server="mcqa")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name, which this system has not")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_command_that_is_ended_clears_up(here: Path, name: str) -> None:
+    os.mkfifo("r.jsonl")
+    number = getattr(signal, name)
+    arguments = ["filter", "r.jsonl", "--for", "sft", "--kept", "k.jsonl", "--spool", "."]
+    with (
+        subprocess.Popen([sys.executable, "-m", "gym_rollouts", *arguments], stderr=subprocess.PIPE) as running,
+        Path("r.jsonl").open("wb") as pipe,  # it reads, and waits for more
+    ):
+        pipe.write(json.dumps(rollout()).encode() + b"\n")
+        pipe.flush()
+        while not list(here.glob("gym-rollouts-*/input-0")):
+            time.sleep(0.01)
+        running.send_signal(number)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 128 + number
+    assert said.decode() == "gym-rollouts: stopped; no output was written\n"
+    assert [path.name for path in here.iterdir()] == ["r.jsonl"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell with ulimit")
+def test_a_disk_that_takes_no_more_is_one_line(here: Path) -> None:
+    write(here / "r.jsonl", [rollout(n) for n in range(2000)])
+    words = [sys.executable, "-m", "gym_rollouts", "filter", "r.jsonl", "--for", "sft", "--kept", "k.jsonl"]
+    made = subprocess.run(["bash", "-c", f"ulimit -f 16; {shlex.join(words)}"], capture_output=True, text=True)
+    assert made.returncode == 2
+    assert "; no output was written. Is the disk full? --spool" in made.stderr
+    assert made.stderr.count("\n") == 1
+    assert [path.name for path in here.iterdir()] == ["r.jsonl"]
+
+
+def test_a_worker_that_is_ended_from_outside_is_a_fault() -> None:
+    engine = Engine(2)
+    engine.expect(2 * SMALL)
+    with pytest.raises(Fault, match=r"a worker process was ended from outside.*--workers"):
+        list(engine.map(os._exit, [1, 1]))
+    engine.close()

@@ -206,6 +206,15 @@ def test_margins_mean_what_people_mean(here: Path, high: float, low: float, marg
         assert read("p.jsonl")[0]["margin"] == 0.5
 
 
+def test_tasks_that_teach_nothing_are_named(here: Path) -> None:
+    rows = [rollout(t, n, float(n and t != 1), f"{n}", f"{t}?") for t in range(3) for n in range(2)]
+    write(here / "r.jsonl", rows)
+    write(here / "t.jsonl", [{"responses_create_params": {"input": f"{t}?"}} for t in range(3)])
+    report = prepare([Path("r.jsonl")], rl=Path("rl.jsonl"), tasks=Path("t.jsonl"))
+    assert (report.figures["rl"]["rows"], report.figures["rl"]["without"]) == (2, [1])
+    assert "  none from the task 1, whose rewards differ by less than 0.5" in report.lines
+
+
 @pytest.mark.parametrize(("low", "high", "kept"), [(0.1, 0.7, 30), (0.3, 0.7, 20), (0.31, 0.69, 0)])
 def test_pass_rates_at_the_bounds_are_inside(here: Path, low: float, high: float, kept: int) -> None:
     rows = [rollout(t, n, float(n < wins), f"{n}", f"{t}?") for t, wins in enumerate((1, 3, 7)) for n in range(10)]

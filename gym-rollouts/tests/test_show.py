@@ -67,6 +67,10 @@ def test_rollouts_are_picked(here: Path) -> None:
     assert lines() == [1]
     assert lines(line=3) == lines(task=0, attempt=1) == lines(failing=True) == [3]
     assert lines(failing=True, count=5) == [3, 4]
+    write(Path("sums.jsonl"), [rollout(0, 0, 1 - 0.9), rollout(0, 1, 0.0)])  # the first is 0.09999999999999998
+    assert [
+        row["line"] for row in show([Path("sums.jsonl")], failing=True, solved=0.1, count=5).figures["rollouts"]
+    ] == [2]
     assert lines(failing=True, solved=0.5) == lines(symptom="empty answer") == [4]
     assert lines(task=9) == lines(line=2) == []
     assert show([path], task=9).status == 1

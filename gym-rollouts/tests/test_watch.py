@@ -39,9 +39,18 @@ def test_failed_attempts_that_are_done_after_a_resume_count_once(here: Path) -> 
     ]
     collection([rollout(0, 0), rollout(0, 3)], failures=failure)
     found = figures()
-    assert (found["done"], found["failed"], found["failures"]) == (2, 2, {"agent_run_error": 4})
+    assert (found["done"], found["failed"], found["failures"]) == (2, 2, {"agent_run_error": 2})
     collection([rollout(0, n) for n in range(4)], failures=failure)
     assert (figures()["done"], figures()["failed"]) == (4, 0)
+
+
+def test_failures_of_an_earlier_collection_are_not_of_this_one(here: Path) -> None:
+    failure = [{"_ng_task_index": n, "_ng_rollout_index": 0, "_ng_failure_class": f"of {n}"} for n in (1, 7)]
+    write(R, [rollout(0, 0)])
+    write(Path("r_materialized_inputs.jsonl"), [{"_ng_task_index": n, "_ng_rollout_index": 0} for n in (0, 1, 2)])
+    write(Path("r_failures.jsonl"), failure)
+    found = figures()
+    assert (found["asked"], found["done"], found["failed"], found["failures"]) == (3, 1, 1, {"of 1": 1})
 
 
 def test_failures_without_numbers_fill_what_is_missing(here: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -16,10 +18,29 @@ import typer
 from gym_rollouts import __version__
 from gym_rollouts.commands import COMMANDS
 from gym_rollouts.errors import Fault
+from gym_rollouts.files import reason_of
 from gym_rollouts.needs import check_needs
 from gym_rollouts.report import FAULT, Report
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+
+
+class Stopped(BaseException):
+    """Another program, such as a scheduler, ends this one: it clears up as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        """Take the number of the signal."""
+        super().__init__(number)
+        self.number = number
+
+
+def stop(number: int, _: object) -> None:
+    """Answer a signal.
+
+    Raises:
+        Stopped: always.
+    """
+    raise Stopped(number)
 
 
 def command(function: Callable[..., Report]) -> Callable[..., None]:
@@ -36,9 +57,18 @@ def command(function: Callable[..., Report]) -> Callable[..., None]:
         except Fault as fault:
             sys.stderr.write(f"gym-rollouts: {fault}\n")
             raise typer.Exit(FAULT) from None
-        except KeyboardInterrupt:
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            # NumPy says in words of its own, and without a number, that not everything could be written.
+            full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            advice = ". Is the disk full? --spool names the folder for what is in between" if full else ""
+            sys.stderr.write(f"gym-rollouts: {where}{reason_of(error)}; no output was written{advice}\n")
+            raise typer.Exit(FAULT) from None
+        except (KeyboardInterrupt, Stopped) as stop:
             sys.stderr.write("gym-rollouts: stopped; no output was written\n")
-            raise typer.Exit(130) from None
+            raise typer.Exit(128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)) from None
         text = json.dumps(report.figures, ensure_ascii=False) if as_json else "\n".join(report.lines)
         sys.stdout.write(f"{text}\n")
         raise typer.Exit(report.status)
@@ -98,6 +128,10 @@ def group() -> Any:
 
 def main() -> None:
     """Run the command line."""
+    for name in ("SIGTERM", "SIGHUP"):  # else the spool, and what is unfinished beside the outputs, would stay
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores one of them
+            signal.signal(number, stop)
     try:
         app()()
     except BrokenPipeError:  # whoever reads what is printed has seen enough

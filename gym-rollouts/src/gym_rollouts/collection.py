@@ -11,7 +11,6 @@ import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gym_rollouts.loose import Row, index, number, read_row
 
@@ -65,6 +64,7 @@ class Collection:
     inputs: Tail
     failures: Tail
     asked: int = 0
+    asked_keys: set[Key] = field(default_factory=set)
     keys: set[Key] = field(default_factory=set)
     plain: int = 0  # lines without numbers: each is an attempt
     repeated: int = 0
@@ -72,9 +72,8 @@ class Collection:
     masked: int = 0
     rewards: float = 0.0
     rewarded: int = 0
-    failed_keys: dict[Any, bool] = field(default_factory=dict)  # and whether a resumed run leaves them out
-    failed_plain: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
+    failures_of: dict[Key, tuple[str, bool]] = field(default_factory=dict)  # class; whether a resumed run leaves it out
+    failed_plain: list[str] = field(default_factory=list)  # the class of each
 
     @classmethod
     def of(cls, rollouts: Path) -> Collection:
@@ -105,10 +104,14 @@ class Collection:
         return grown
 
     def _add_input(self, line: bytes) -> None:
-        self.asked += bool(line.strip())
+        if line.strip():
+            self.asked += 1
+            if (row := read_row(line)) and (key := key_of(row)):
+                self.asked_keys.add(key)
 
     def _forget_inputs(self) -> None:
         self.asked = 0
+        self.asked_keys.clear()
 
     def _add_rollout(self, line: bytes) -> None:
         if not line.strip():
@@ -143,17 +146,16 @@ class Collection:
         if row is None:
             return
         name = row.get("_ng_failure_class")
-        self.classes[name if isinstance(name, str) else "no class"] += 1
+        name = name if isinstance(name, str) else "no class"
         key = key_of(row)
         if key is None:
-            self.failed_plain += 1
+            self.failed_plain.append(name)
         else:
-            self.failed_keys[key] = bool(row.get("_ng_failure_terminal"))
+            self.failures_of[key] = name, bool(row.get("_ng_failure_terminal"))
 
     def _forget_failures(self) -> None:
-        self.failed_keys.clear()
-        self.classes.clear()
-        self.failed_plain = 0
+        self.failures_of.clear()
+        self.failed_plain.clear()
 
     @property
     def done(self) -> int:
@@ -161,10 +163,29 @@ class Collection:
         return len(self.keys) + self.plain
 
     @property
+    def open_failures(self) -> list[tuple[str, bool]]:
+        """The last failure of each attempt that is asked for and not done: its class, and whether it is final.
+
+        The sidecar may hold lines of an earlier collection of other inputs. Lines without numbers count as far as
+        attempts are missing.
+        """
+        known = [
+            failure
+            for key, failure in self.failures_of.items()
+            if key not in self.keys and (key in self.asked_keys or not self.asked_keys)
+        ]
+        missing = max(0, self.asked - self.done - len(known))
+        return known + [(name, False) for name in self.failed_plain[:missing]]
+
+    @property
     def failed(self) -> int:
-        """Attempts that failed and are not done. Lines without numbers count as far as attempts are missing."""
-        known = len(self.failed_keys.keys() - self.keys)
-        return known + max(0, min(self.failed_plain, self.asked - self.done - known))
+        """Attempts that failed and are not done."""
+        return len(self.open_failures)
+
+    @property
+    def classes(self) -> Counter[str]:
+        """How many of them each class of failure has."""
+        return Counter(name for name, _ in self.open_failures)
 
     @property
     def mean(self) -> float | None:

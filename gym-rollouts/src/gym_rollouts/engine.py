@@ -7,6 +7,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, Literal, TypeVar
@@ -41,7 +42,12 @@ class Engine:
             return
         if self._pool is None:  # spawned: Arrow has threads, which a forked process would wait for
             self._pool = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"))
-        yield from self._pool.map(function, todo)
+        try:
+            yield from self._pool.map(function, todo)
+        except BrokenProcessPool:
+            raise Fault(
+                "a worker process was ended from outside, as where memory runs out. Give --workers a smaller number"
+            ) from None
 
     def expect(self, size: int) -> None:
         """Say that so many more bytes are to be read."""

@@ -9,7 +9,7 @@ import msgspec
 
 from gym_rollouts.errors import Fault
 from gym_rollouts.facts import digest
-from gym_rollouts.files import open_sources
+from gym_rollouts.files import open_whole
 from gym_rollouts.lines import ranges, read
 
 #: The topic of a task whose row names none, or that has no row.
@@ -26,7 +26,7 @@ def read_topics(path: Path, name: str, folder: Path) -> dict[int, str]:
         folder: where a compressed file is unpacked.
 
     Raises:
-        Fault: a line is not a JSON object, or no row has the field.
+        Fault: a line is not a JSON object, no row has the field, or the end of the file is missing.
     """
     row_type = msgspec.defstruct(
         "Row",
@@ -37,7 +37,7 @@ def read_topics(path: Path, name: str, folder: Path) -> dict[int, str]:
         ],
     )
     decoder, topics, known = msgspec.json.Decoder(row_type), dict[int, str](), dict[tuple[int, bool], int]()
-    (source,) = open_sources([path], folder)
+    (source,) = open_whole([path], folder, "--topics")
     lines = (line for span in ranges([source]) for line in read(span, source.start))
     for number, (place, line) in enumerate(lines):
         if not line.strip():

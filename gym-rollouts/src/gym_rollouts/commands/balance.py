@@ -18,7 +18,7 @@ from gym_rollouts.decisions.steps import MEASURED
 from gym_rollouts.decisions.thresholds import at_least
 from gym_rollouts.errors import Fault
 from gym_rollouts.facts import Numbers
-from gym_rollouts.files import check_input, open_sources
+from gym_rollouts.files import check_input, open_whole
 from gym_rollouts.lines import ranges, read
 from gym_rollouts.report import FINE, NOTHING_USABLE, Report, table
 from gym_rollouts.selection import ranks
@@ -229,11 +229,11 @@ def profiled(path: Path, state: State, rows: Numbers, spool: Path) -> np.ndarray
     """The mean reward of each row's task in a file that `gym eval profile` wrote; NaN where it has none.
 
     Raises:
-        Fault: a line is no row of a profile.
+        Fault: a line is no row of a profile, or the end of the file is missing.
     """
     folder = spool / "profile"
     folder.mkdir()
-    (source,) = open_sources([path], folder)
+    (source,) = open_whole([path], folder, "--profile")
     decoder, means = msgspec.json.Decoder(Profiled), dict[int, float]()
     lines = (line for span in ranges([source]) for _, line in read(span, source.start))
     for number, line in enumerate(lines, 1):

@@ -151,12 +151,16 @@ def prepare(
             sizes = np.array([file.rows[line].size for line in lines], np.uint32)
             copy_places(str(file.source.path), starts, sizes, rl_place, session.engine, quiet)
             write_rejects(wrong, named, append=True)
+            without = tasks_without(state, counted, np.flatnonzero(counted & useful[state.tasks.task]))
             figures["rl"] = {"rows": len(lines), "rejected": len(wrong), "not_attempted": unattempted}
+            figures["rl"]["without"] = without[:MOST_NAMED]
             said.append(f"{rl}: {len(lines):,} rows; of {tasks} {len(wrong):,} rejected, {unattempted:,} not attempted")
             if unattempted and unattempted + len(wrong) == len(file.rows):
                 said.append(f"  no rollout is of a task of {tasks}: give the very file that was collected from")
             elif not len(lines) and status == FINE:
                 said.append(f"  no task has two attempts whose rewards differ by {margin:g}: see --margin")
+            elif lines and without:
+                said.append(f"  none from {say_tasks(without)}, whose rewards differ by less than {margin:g}")
             if not len(lines):
                 status = NOTHING_USABLE
         if gone := session.outputs.obsolete:
@@ -234,7 +238,8 @@ def say_tasks(numbers: list[int | None], most: int = 10) -> str:
     if not known:
         return f"{len(numbers):,} tasks without a number"
     more = len(numbers) - len(known)
-    return f"the tasks {', '.join(known)}" + (f" and {more:,} more" if more else "")
+    word = "task" if len(numbers) == 1 else "tasks"
+    return f"the {word} {', '.join(known)}" + (f" and {more:,} more" if more else "")
 
 
 def pair_lengths(table: Table, rows: Numbers) -> dict[str, Any]:

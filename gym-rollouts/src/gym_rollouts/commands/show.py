@@ -10,6 +10,7 @@ import typer
 
 from gym_rollouts import options as o
 from gym_rollouts.commands.session import open_session, unread
+from gym_rollouts.decisions.thresholds import reaches
 from gym_rollouts.errors import Fault
 from gym_rollouts.files import Source, open_sources
 from gym_rollouts.lines import ranges, read
@@ -115,7 +116,7 @@ def show(
                     (line is None or place == line)
                     and (task is None or seen.task == task)
                     and (attempt is None or seen.attempt == attempt)
-                    and (not failing or seen.reward is None or seen.reward < solved)
+                    and (not failing or seen.reward is None or not reaches(seen.reward, solved))
                     and (symptom is None or symptom in symptoms_of(seen))
                 )
 
@@ -152,12 +153,13 @@ def early(found: dict[int, list[Seen]], solved: float) -> None:
     needed: dict[tuple[int, str, int], int] = {}
     for number, rows in found.items():
         for each in rows:
-            if each.task is not None and each.reward is not None and each.reward >= solved:
+            if each.task is not None and each.reward is not None and reaches(each.reward, solved):
                 key = (number, each.environment, each.task)
                 needed[key] = min(needed.get(key, each.calls), each.calls)
     for number, rows in found.items():
         for each in rows:
-            wrong = each.task is not None and each.reward is not None and each.reward < solved and not each.symptoms
+            tried = each.task is not None and each.reward is not None and not each.symptoms
+            wrong = tried and not reaches(each.reward or 0.0, solved)
             if wrong and each.calls < needed.get((number, each.environment, each.task or 0), 0):
                 each.symptoms.append("stops early")
 

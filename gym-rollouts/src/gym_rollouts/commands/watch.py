@@ -136,7 +136,7 @@ def report(seen: Collection, rate: float | None) -> Report:
     lines = [say(seen, rate)]
     if seen.failed:
         kinds = ", ".join(f"{count:,} {name}" for name, count in seen.classes.most_common())
-        final = sum(final for key, final in seen.failed_keys.items() if key not in seen.keys)
+        final = sum(final for _, final in seen.open_failures)
         lines.append(f"failures: {kinds} in {seen.failures.path.name}")
         lines.append(
             "start the collection again with --resume to try the failed attempts again"

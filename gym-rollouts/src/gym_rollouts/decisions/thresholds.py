@@ -15,6 +15,11 @@ def at_least(values: np.ndarray, least: float | np.ndarray) -> Bits:
     return np.asarray(values >= least - RELATIVE * np.maximum(np.abs(values), np.abs(least)))
 
 
+def reaches(value: float, least: float) -> bool:
+    """Say of one value whether it is at least so much."""
+    return bool(at_least(np.asarray(value), least))
+
+
 def apart(high: np.ndarray, low: np.ndarray, margin: float) -> Bits:
     """Say of each two values whether the one is above the other by the margin, and not equal to it."""
     with np.errstate(over="ignore"):
