@@ -186,6 +186,9 @@ def test_an_empty_file_is_not_called_clean(here: Path) -> None:
 def test_fields_that_are_called_secrets() -> None:
     assert found('{"db_password": "tr0ub4dor"}') == ["named-secret"]
     assert found('{"config": {"api_key": "q\\"w3rty-uiop"}}') == ["named-secret"]
+    assert found('{"apiKeys": ["q1w2e3r4t5", ["u7i8o9p0a1"]]}') == ["named-secret"] * 2
+    assert found('{"password": {"value": "tr0ub4dor"}}') == ["named-secret"]
+    assert found('{"passwords": [{"user": "tr0ub4dor"}], "access_tokens": 100000}') == []
     assert found('{"password": "the password of the user"}') == []
     assert found('{"password": "{{password1}}", "token_count": "123456"}') == []
 

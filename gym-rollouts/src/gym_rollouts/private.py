@@ -34,7 +34,9 @@ NAMED = (
     rb"|(?:auth|access|refresh|secret|api|bearer)[_-]?token)"
 )
 #: Names of fields whose text is a secret, whatever it looks like; `clientSecret` is read as `client_Secret`.
-SECRET_FIELD = re.compile(rf"(?i)(?:.*[_-])?{NAMED.decode()}\Z")
+SECRET_FIELD = re.compile(rf"(?i)(?:.*[_-])?{NAMED.decode()}(?P<several>s?)\Z")
+#: The key of an object that stands for its whole: `{"password": {"value": "..."}}`.
+WHOLE = "value"
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 #: What follows a name: a text in quotes, whole, whether the quotes are escaped or not; else a word.
 SAID = (
@@ -198,7 +200,7 @@ RULES = {
             before=b"",
             check=_named,
             shown=0,
-            hint=rb"(?i:" + NAMED + rb")\\*[\"']?" + SPACE + rb"*[:=]",
+            hint=rb"(?i:" + NAMED + rb"s?)\\*[\"']?" + SPACE + rb"*[:=]",
         ),
         Rule(
             "email",
@@ -376,27 +378,30 @@ class Search:
     def _redact_token(self, token: Token, depth: int) -> tuple[str, list[tuple[str, str]]]:
         if token.kind == "number":
             rule = self.in_number(token.text)
-            if (
-                isinstance(token.name, str)
-                and len(re.findall(r"\d", token.text)) >= SHORTEST
-                and self._names(token.name)
-            ):
+            if len(re.findall(r"\d", token.text)) >= SHORTEST and self._is_named(token):
                 rule = "named-secret"
             return ("0", [(rule, "a number")]) if rule else ("", [])
-        if token.kind == "text" and isinstance(token.name, str) and self._is_secret(token.name, token.text):
+        if token.kind == "text" and self._is_secret(token):
             return '"[REDACTED:named-secret]"', [("named-secret", mask(token.text.encode("utf-8", "replace"), ""))]
         text, found = self.redact(token.text, depth)
         return (quoted(text) if found else ""), found
 
-    def _is_secret(self, name: str, text: str) -> bool:
-        """Say whether a field is called a password, and is one rather than a word or a template."""
-        return len(text) >= SHORTEST and self._names(name) and bool(re.search(r"\d", text)) and _own(text)
+    def _is_secret(self, token: Token) -> bool:
+        """Say whether a text's field is called a password, and it is one rather than a word or a template."""
+        text = token.text
+        return len(text) >= SHORTEST and bool(re.search(r"\d", text)) and _own(text) and self._is_named(token)
 
-    def _names(self, name: str) -> bool:
-        """Say whether a field is called a secret, and such fields are looked for."""
+    def _is_named(self, token: Token) -> bool:
+        """Say whether a field is called a secret, and such fields are looked for. `access_tokens: 100000` is a count."""
         if not any(rule.name == "named-secret" for rule in self.rules):
             return False
-        return len(name) <= 64 and SECRET_FIELD.match(HUMP.sub("_", name)) is not None
+        name = token.name
+        if name == WHOLE:
+            name = next((step for step in reversed(token.path[:-1]) if isinstance(step, str)), None)
+        if name is None or len(name) > 64:
+            return False
+        found = SECRET_FIELD.match(HUMP.sub("_", name))
+        return found is not None and not (found["several"] and token.kind == "number")
 
     def say(self, token: Token) -> str:
         """Where a token stands. A key on the way may be a secret too, and is not printed then."""

@@ -28,7 +28,7 @@ class Token(NamedTuple):
     kind: str  # "text", "key" or "number"
     text: str
     path: tuple[str | int, ...]
-    name: str | int | None  # the key or the place that it stands under
+    name: str | None  # the key that it stands under; of an item of a list, the key of the list
 
 
 def tokens(line: str) -> Iterator[Token]:
@@ -44,7 +44,7 @@ def tokens(line: str) -> Iterator[Token]:
                     stack[-1] = text
                 yield Token(found.start(), found.end(), "key", text, path_of(stack), None)
             else:
-                yield Token(found.start(), found.end(), "text", text, path_of(stack), stack[-1] if stack else None)
+                yield Token(found.start(), found.end(), "text", text, path_of(stack), name_of(stack))
         elif mark == "{":
             stack.append(None)
         elif mark == "[":
@@ -56,12 +56,18 @@ def tokens(line: str) -> Iterator[Token]:
             if stack and isinstance(stack[-1], int):
                 stack[-1] += 1
         else:
-            yield Token(found.start(), found.end(), "number", piece, path_of(stack), stack[-1] if stack else None)
+            yield Token(found.start(), found.end(), "number", piece, path_of(stack), name_of(stack))
 
 
 def path_of(stack: list[str | int | None]) -> tuple[str | int, ...]:
     """The outer steps of a path."""
     return tuple(step for step in stack[:DEEPEST] if step is not None)
+
+
+def name_of(stack: list[str | int | None]) -> str | None:
+    """The innermost key, if all that is within it are lists."""
+    step = next((step for step in reversed(stack) if not isinstance(step, int)), None)
+    return step if isinstance(step, str) else None
 
 
 def unescape(text: str) -> str:
