@@ -103,7 +103,7 @@ def opened(address: str, page: str) -> Judged:
     """
     command = ["node", str(LIGHTHOUSE), f"{address}{page}", "--quiet", "--output=json"]
     command += [f"--only-categories={','.join((*FULL, PRINTED))}", "--chrome-flags=--headless=new --no-sandbox"]
-    variables = os.environ | {"CHROME_PATH": chromium.find() or ""}
+    variables = os.environ | {"CHROME_PATH": chromium.find(whole=True) or ""}
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     try:
         report = json.loads(done.stdout)

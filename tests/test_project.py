@@ -174,7 +174,7 @@ def test_a_browser_is_installed_where_ci_may_and_is_else_a_skip(
 ) -> None:
     """apt-get is a program of the test's own, which leaves a browser."""
     apt = tmp_path / "apt-get"
-    apt.write_text(f"#!/bin/sh\n: > {tmp_path}/chromium\n/bin/chmod +x {tmp_path}/chromium\n", encoding="utf-8")
+    apt.write_text(f"#!/bin/sh\n: > {tmp_path}/chromium-headless-shell\n/bin/chmod +x {tmp_path}/chromium-headless-shell\n", encoding="utf-8")
     for name, value in {"PATH": tmp_path, "PLAYWRIGHT_BROWSERS_PATH": tmp_path / "none", "CI_RUN": ""}.items():
         monkeypatch.setenv(name, str(value))
     session = FakeSession(tmp_path)
@@ -189,7 +189,8 @@ def test_a_browser_is_installed_where_ci_may_and_is_else_a_skip(
         noxfile.require_browser(session)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     noxfile.require_browser(session)
-    assert session.commands == [("There is no Chromium: apt-get installs chromium fonts-liberation fonts-dejavu-core",)]
+    packages = "chromium-headless-shell fonts-liberation fonts-dejavu-core"
+    assert session.commands == [(f"There is no Chromium: apt-get installs {packages}",)]
     noxfile.require_browser(session)
     assert len(session.commands) == 1, "it is there now"
 

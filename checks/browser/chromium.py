@@ -10,22 +10,24 @@ import shutil
 import subprocess
 from pathlib import Path
 
-#: A browser of the machine's own, in the order in which they are looked for.
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: A browser of the machine's own, in the order in which they are looked for. The first is Chromium without what draws
+#: its window, and a quarter faster; Lighthouse asks for a whole one, if there is one.
+SHELL = "chromium-headless-shell"
+NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: What is installed, with letters of the widths that most machines have.
-PACKAGES = ("chromium", "fonts-liberation", "fonts-dejavu-core")
+PACKAGES = (SHELL, "fonts-liberation", "fonts-dejavu-core")
 #: The folder in which Playwright keeps browsers; a variable says another one.
 PLAYWRIGHT = Path.home() / ".cache" / "ms-playwright"
 
 HOW_TO = (
-    "Install one: apt-get install chromium (Debian), or "
+    f"Install one: apt-get install {SHELL} (Debian), or "
     ".nox/browser/bin/playwright install --with-deps chromium (any system)"
 )
 
 
-def find() -> str | None:
-    """The path of the machine's own browser; None where there is none."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+def find(whole: bool = False) -> str | None:
+    """The path of the machine's own browser, a whole one first if that is asked for; None where there is none."""
+    return next(filter(None, map(shutil.which, sorted(NAMES, key=SHELL.__eq__) if whole else NAMES)), None)
 
 
 def kept_by_playwright() -> bool:

@@ -12,8 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 AXE = Axe().axe_script
-CONTRAST = "color-contrast"
+CONTRAST = "contrast"
 STRUCTURE = "all but contrast"
+#: The rules of axe that depend on colors: letters against what is behind them, links against the text around them.
+OF_COLORS = ("color-contrast", "link-in-text-block")
 TALLEST = 16_000  # what Chromium draws in one picture
 
 #: The page is complete, in these colors, with every diagram drawn in them; what answers a new size has run.
@@ -81,8 +83,8 @@ DOES_NOT_FIT = """(desktop) => {
 
 
 #: What axe looks at for contrast: of the elements with text that have the same colors, backgrounds, size and weight,
-#: the first one. Most of a page's elements are words of code in a dozen colors, and to judge each of them takes axe
-#: most of its time.
+#: the first one; of links, where they also stand in the same kind of text. Most of a page's elements are words of code
+#: in a dozen colors, and to judge each of them takes axe most of its time.
 LOOKS = """() => {
   const styles = new Map();
   const style = (element) => styles.get(element) ?? styles.set(element, getComputedStyle(element)).get(element);
@@ -99,9 +101,15 @@ LOOKS = """() => {
   const found = new Map();
   for (const element of document.body.querySelectorAll("*")) {
     const says = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
-    if (!(says || element.matches("input, select, textarea")) || !element.checkVisibility()) continue;
-    const { color, fontSize, fontWeight, textShadow, position } = style(element);
-    const look = [color, fontSize, fontWeight, textShadow, position, ground(element)].join("|");
+    const link = element.matches("a[href]");
+    if (!(says || link || element.matches("input, select, textarea")) || !element.checkVisibility()) continue;
+    const { color, fontSize, fontWeight, textShadow, position, textDecorationLine, borderBottom } = style(element);
+    const around = element.parentElement;
+    const beside = link && [
+      textDecorationLine, borderBottom, style(around).color, around.localName,
+      around.textContent.trim() !== element.textContent.trim(),
+    ];
+    const look = [color, fontSize, fontWeight, textShadow, position, ground(element), beside].join("|");
     if (!found.has(look)) found.set(look, element);
   }
   return [...found.values()];
@@ -110,8 +118,8 @@ LOOKS = """() => {
 
 #: What axe is asked, and of which part of the page.
 ASKED = {
-    STRUCTURE: ({"rules": {CONTRAST: {"enabled": False}}}, "() => [document]"),
-    CONTRAST: ({"runOnly": [CONTRAST]}, LOOKS),
+    STRUCTURE: ({"rules": {rule: {"enabled": False} for rule in OF_COLORS}}, "() => [document]"),
+    CONTRAST: ({"runOnly": list(OF_COLORS)}, LOOKS),
 }
 
 

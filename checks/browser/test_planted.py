@@ -63,6 +63,12 @@ def faults(browser: Browser, folder: tuple[Path, str], body: str, visit: Visit) 
         return list(opened.faults())
 
 
+#: A link that is almost as dark as the words around it.
+PLAIN = "color: #222; text-decoration: none"
+PLAIN_LINK = f"<p>Some <a href='#' style='{PLAIN}'>words</a> more.</p>"
+NEAR = f"<a href='#' style='{PLAIN}'>words</a>"
+
+
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.name)
 def test_a_sound_page_passes(browser: Browser, folder: tuple[Path, str], visit: Visit) -> None:
     assert faults(browser, folder, SOUND, visit) == []
@@ -93,6 +99,10 @@ def test_a_sound_page_passes(browser: Browser, folder: tuple[Path, str], visit: 
         ("<p>Words.</p><p>Words <b style='font-weight: 400; color: #999'>more</b>.</p>", DESKTOP, "color-contrast"),
         (f"{GRAY.format(700)}{GRAY.format(400)}", DESKTOP, "color-contrast"),
         ("<input aria-label='a' value='b' style='color: #ddd; background: #fff'>", DESKTOP, "color-contrast"),
+        (PLAIN_LINK, DESKTOP, "link-in-text-block (serious)"),
+        # A link that looks as one does that stands alone, and one where only its own text is as dark as it is.
+        (f"<p><a href='#' style='{PLAIN}'>alone</a></p>{PLAIN_LINK}", DESKTOP, "link-in-text-block (serious)"),
+        (f"<p style='color: #a00'>More {NEAR}.</p><p>More {NEAR}.</p>", DESKTOP, "link-in-text-block (serious)"),
         ("<table><tr><th></th><th>a</th></tr><tr><td>b</td><td>c</td></tr></table>", PHONE, "empty-table-header"),
     ],
 )
