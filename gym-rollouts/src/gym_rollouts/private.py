@@ -392,7 +392,7 @@ class Search:
         return len(text) >= SHORTEST and bool(re.search(r"\d", text)) and _own(text) and self._is_named(token)
 
     def _is_named(self, token: Token) -> bool:
-        """Say whether a field is called a secret, and such fields are looked for. `access_tokens: 100000` is a count."""
+        """Say whether a field is called a secret, and such are looked for. `access_tokens: 100000` is a count."""
         if not any(rule.name == "named-secret" for rule in self.rules):
             return False
         name = token.name
