@@ -174,7 +174,10 @@ def test_a_browser_is_installed_where_ci_may_and_is_else_a_skip(
 ) -> None:
     """apt-get is a program of the test's own, which leaves a browser."""
     apt = tmp_path / "apt-get"
-    apt.write_text(f"#!/bin/sh\n: > {tmp_path}/chromium-headless-shell\n/bin/chmod +x {tmp_path}/chromium-headless-shell\n", encoding="utf-8")
+    apt.write_text(
+        f"#!/bin/sh\n: > {tmp_path}/chromium-headless-shell\n/bin/chmod +x {tmp_path}/chromium-headless-shell\n",
+        encoding="utf-8",
+    )
     for name, value in {"PATH": tmp_path, "PLAYWRIGHT_BROWSERS_PATH": tmp_path / "none", "CI_RUN": ""}.items():
         monkeypatch.setenv(name, str(value))
     session = FakeSession(tmp_path)
