@@ -209,10 +209,12 @@ def test_margins_mean_what_people_mean(here: Path, high: float, low: float, marg
 def test_tasks_that_teach_nothing_are_named(here: Path) -> None:
     rows = [rollout(t, n, float(n and t != 1), f"{n}", f"{t}?") for t in range(3) for n in range(2)]
     write(here / "r.jsonl", rows)
-    write(here / "t.jsonl", [{"responses_create_params": {"input": f"{t}?"}} for t in range(3)])
-    report = prepare([Path("r.jsonl")], rl=Path("rl.jsonl"), tasks=Path("t.jsonl"))
+    tasks = write(here / "t.jsonl", [{"responses_create_params": {"input": f"{t}?"}} for t in range(3)])
+    report = prepare([Path("r.jsonl")], rl=Path("rl.jsonl"), tasks=tasks)
     assert (report.figures["rl"]["rows"], report.figures["rl"]["without"]) == (2, [1])
     assert "  none from the task 1, whose rewards differ by less than 0.5" in report.lines
+    tasks.write_bytes(tasks.read_bytes().split(b"\n")[0])  # a part of the tasks: the others are not this file's
+    assert prepare([Path("r.jsonl")], rl=Path("rl.jsonl"), tasks=tasks).figures["rl"]["without"] == []
 
 
 @pytest.mark.parametrize(("low", "high", "kept"), [(0.1, 0.7, 30), (0.3, 0.7, 20), (0.31, 0.69, 0)])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from msgspec import Struct, field
+from msgspec import Struct
 
 from gym_rollouts.decisions import State
 from gym_rollouts.engine import Engine
@@ -23,7 +23,7 @@ class TaskLine(Struct, gc=False):
     """What is read of a task row."""
 
     responses_create_params: Params | None = None
-    task: int | None = field(default=None, name="_ng_task_index")
+    task: int | None = msgspec.field(default=None, name="_ng_task_index")
     agent_ref: Agent | str | None = None
     task_source: str | None = None
 
@@ -139,13 +139,26 @@ def read_tasks(path: Path, engine: Engine, spool: Path) -> TaskFile:
     return TaskFile(source, rows, numbers, first)
 
 
-def choose_tasks(file: TaskFile, state: State, counted: Bits, useful: Bits) -> tuple[list[int], list[Reject], int]:
-    """The lines of useful tasks; rejects of lines that are no task of the rollouts; and how many nobody attempted."""
+@dataclass
+class Chosen:
+    """What becomes of the lines of a tasks file: each is useful, useless, not attempted or rejected.
+
+    Useful and useless ones are given by their place in the file, from 0.
+    """
+
+    useful: list[int] = field(default_factory=list)
+    useless: list[int] = field(default_factory=list)
+    unattempted: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+
+
+def choose_tasks(file: TaskFile, state: State, counted: Bits, useful: Bits) -> Chosen:
+    """Tell the lines of useful tasks from those whose attempts teach nothing, and from those of no attempt."""
     by_number, by_question = _index(state, np.flatnonzero(counted))
-    chosen, rejects, unattempted = [], [], 0
+    made = Chosen()
 
     def reject(line: int, step: str, reason: str) -> None:
-        rejects.append(Reject(file.source.name, line + 1, step, reason))
+        made.rejects.append(Reject(file.source.name, line + 1, step, reason))
 
     for line, row in enumerate(file.rows):
         if row.problem is not None:
@@ -160,12 +173,14 @@ def choose_tasks(file: TaskFile, state: State, counted: Bits, useful: Bits) -> t
         if not tasks and numbered:
             reject(line, "other prompt", "its rollouts answer another prompt: this is not the file that they come from")
         elif not tasks:
-            unattempted += 1
+            made.unattempted += 1
         elif useful[tasks].any():
-            chosen.append(line)
+            made.useful.append(line)
+        else:
+            made.useless.append(line)
     if file.source.damage:
         reject(len(file.rows), STEP, file.source.damage)
-    return chosen, rejects, unattempted
+    return made
 
 
 def lines_of_tasks(file: TaskFile, state: State, rows: Numbers) -> list[int]:

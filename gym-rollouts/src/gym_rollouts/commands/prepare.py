@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
@@ -146,22 +147,22 @@ def prepare(
         if rl_place and tasks:
             file = read_tasks(tasks, session.engine, session.spool)
             useful = useful_tasks(state, counted, margin)
-            lines, wrong, unattempted = choose_tasks(file, state, counted, useful)
-            starts = np.array([file.rows[line].start for line in lines], np.uint64)
-            sizes = np.array([file.rows[line].size for line in lines], np.uint32)
+            of = choose_tasks(file, state, counted, useful)
+            starts = np.array([file.rows[line].start for line in of.useful], np.uint64)
+            sizes = np.array([file.rows[line].size for line in of.useful], np.uint32)
             copy_places(str(file.source.path), starts, sizes, rl_place, session.engine, quiet)
-            write_rejects(wrong, named, append=True)
-            without = tasks_without(state, counted, np.flatnonzero(counted & useful[state.tasks.task]))
-            figures["rl"] = {"rows": len(lines), "rejected": len(wrong), "not_attempted": unattempted}
+            write_rejects(of.rejects, named, append=True)
+            count, wrong, without = len(of.useful), len(of.rejects), [file.numbers[line] for line in of.useless]
+            figures["rl"] = {"rows": count, "rejected": wrong, "not_attempted": of.unattempted}
             figures["rl"]["without"] = without[:MOST_NAMED]
-            said.append(f"{rl}: {len(lines):,} rows; of {tasks} {len(wrong):,} rejected, {unattempted:,} not attempted")
-            if unattempted and unattempted + len(wrong) == len(file.rows):
+            said.append(f"{rl}: {count:,} rows; of {tasks} {wrong:,} rejected, {of.unattempted:,} not attempted")
+            if of.unattempted and of.unattempted + wrong == len(file.rows):
                 said.append(f"  no rollout is of a task of {tasks}: give the very file that was collected from")
-            elif not len(lines) and status == FINE:
+            elif not count and status == FINE:
                 said.append(f"  no task has two attempts whose rewards differ by {margin:g}: see --margin")
-            elif lines and without:
+            elif count and without:
                 said.append(f"  none from {say_tasks(without)}, whose rewards differ by less than {margin:g}")
-            if not len(lines):
+            if not count:
                 status = NOTHING_USABLE
         if gone := session.outputs.obsolete:
             figures["removed"] = [str(path) for path in gone]
@@ -232,7 +233,7 @@ def tasks_without(state: State, counted: Bits, rows: Numbers) -> list[int | None
     return [int(number) if number >= 0 else None for number in np.sort(numbers)]
 
 
-def say_tasks(numbers: list[int | None], most: int = 10) -> str:
+def say_tasks(numbers: Sequence[int | None], most: int = 10) -> str:
     """Tasks by their numbers, the first of them if they are many."""
     known = [str(number) for number in numbers if number is not None][:most]
     if not known:
