@@ -18,6 +18,11 @@ PROMPT = "$ "
 #: What stands before a continued line: an editor takes away the space behind it where the line is empty.
 CONTINUED = re.compile(r"^>(?: |$)")
 
+#: The end of a line that the next one goes on: a backslash that no other one quotes.
+_CUT = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
+#: An amount of money: no command is called by a number.
+_AMOUNT = re.compile(r"\$ \d[\d.,]*(?:\s|\Z)")
+
 
 @dataclass(frozen=True)
 class Command:
@@ -49,7 +54,7 @@ def commands_of(block: Block) -> list[Command]:
             raise Failure("a console block starts each command with `$ `", block.source_line + at)
         start, words = at, [lines[at].removeprefix(PROMPT)]
         at += 1
-        while at < len(lines) and (words[-1].endswith("\\") or (CONTINUED.match(lines[at]) and _goes_on(words))):
+        while at < len(lines) and (_CUT.search(words[-1]) or (CONTINUED.match(lines[at]) and _goes_on(words))):
             words.append(CONTINUED.sub("", lines[at], count=1))
             at += 1
         more = _closes(words, lines, at)
@@ -91,7 +96,9 @@ def python_in(command: str) -> Iterator[tuple[int, str]]:
 
 
 def _is_printed(line: str, above: list[Command], words: list[str]) -> bool:
-    """Whether a line that begins as a prompt does is output: a command of the block so far holds just this text."""
+    """Whether a line that begins as a prompt does is output: an amount, or what a command of the block so far holds."""
+    if _AMOUNT.match(line):
+        return True
     typed = "\n".join([*(command.text for command in above), *words])
     return bool(line.removeprefix(PROMPT).strip()) and line.strip() in typed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import select
 import shlex
 import signal
@@ -170,6 +171,7 @@ class Shell:
         self.log = log
         self.screen = screen
         self.script = log.with_suffix(".sh")
+        self._place = re.compile(rf"^{re.escape(str(self.script))}: line \d+: ", re.MULTILINE)
         self.failed = log.with_suffix(".failed")
         self._told = 0  # how much of the log is the output of a command that has ended
         self.late = ""
@@ -330,7 +332,8 @@ class Shell:
             log.seek(start)
             printed = log.read()
             self._told = log.tell()
-            return printed.decode(errors="replace")
+            # What bash says of a command that a reader types, it says without the place of the command.
+            return self._place.sub("bash: ", printed.decode(errors="replace"))
 
     def close(self) -> None:
         """End the shell and all that it started."""

@@ -98,6 +98,8 @@ PRINTS = {
         "$ cat a.txt",
         "$ gym --help",
     ],
+    "an amount that no command of the page holds": ["$ echo JCA1IGVhY2gK | base64 -d", "$ 5 each"],
+    "a backslash that another quotes": ["$ printf '%s\\n' a\\\\", "a\\"],
     "a quotation": ["$ echo '> quoted'", "> quoted", "$ echo more", "more"],
 }
 
@@ -106,6 +108,12 @@ PRINTS = {
 def test_output_may_begin_as_a_prompt_does(judge, lines):
     assert judge(console(*lines)) is None
     assert judge(console(*lines[:-1], "$ 7")) is not None
+
+
+def test_what_bash_says_is_as_in_the_terminal_of_a_reader(judge):
+    page = "# A page\n\n```{code-block} console\n:fails: 127\n\n$ no-such-command\nbash: no-such-%s: command not found\n```\n"
+    assert judge(page % "command") is None
+    assert judge(page % "thing") is not None
 
 
 @pytest.mark.parametrize(
