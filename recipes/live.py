@@ -120,6 +120,8 @@ class Gym:
         address = model or "http://127.0.0.1:9/v1"
         settings = [f"head_server: {{host: 127.0.0.1, port: {self.head}}}"]
         settings += [f"policy_base_url: {address}", "policy_api_key: none", "policy_model_name: policy"]
+        # A model that the configuration names and nobody asks is not waited for: after ten minutes a start would end.
+        settings.append("model_endpoint_readiness_timeout_seconds: 0")
         (folder / "env.yaml").write_text("\n".join(settings) + "\n", encoding="utf-8")
 
     def run(self, *command: str) -> str:
