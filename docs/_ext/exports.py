@@ -381,20 +381,28 @@ def _links(app: Sphinx, pagename: str) -> Links:
 
     def recorded(name: str) -> Iterator[str]:
         folder = posixpath.dirname(pagename) or "."
-        return ledger.as_markdown(env, name, lambda docname: posixpath.relpath(f"{docname}.md", folder))
+
+        def address(docname: str) -> str:
+            return posixpath.relpath(f"{docname}{'.md' if has_twin(app, docname) else '.html'}", folder)
+
+        return ledger.as_markdown(env, name, address)
 
     listing = assistants.place(app, pagename)
     return Links(source.index(app.config), app.config.release, file, entry, page, listing, archive, recorded)
+
+
+def has_twin(app: Sphinx, pagename: str) -> bool:
+    """Whether a page is written as Markdown, too: the one for wrong addresses is not."""
+    return pagename != "404" and Path(app.env.doc2path(pagename)).suffix == ".md"
 
 
 def write(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
     """Write a page's exports when its HTML is written, and give the template their names."""
     if doctree is None or app.builder.name != "html" or pagename not in app.env.found_docs:
         return
-    page = Path(app.env.doc2path(pagename))
-    if page.suffix != ".md" or pagename == "404":
+    if not has_twin(app, pagename):
         return
-    text = page.read_text(encoding="utf-8")
+    text = Path(app.env.doc2path(pagename)).read_text(encoding="utf-8")
     try:
         parts = split(text, _links(app, pagename))
     except BlockError as error:

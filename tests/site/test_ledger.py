@@ -117,16 +117,17 @@ def test_the_twin_has_each_row_that_the_page_has(build: Build, tmp_path: Path) -
     b = record(PAGES["b"], block("shown", "needs | a pipe"))
     write(
         tmp_path,
-        {"a": A | {"lines": lines}, "b": b, "gone": record("", block("failed"))},
+        {"a": A | {"lines": lines}, "b": b, "404": A, "gone": record("", block("failed"))},
         verbatim={"a": walk(PAGES["a"])},
     )
-    site = build(PAGES | {"tests": table})
+    site = build(PAGES | {"tests": table, "404": PAGES["a"]})
     article = site.read("tests.html").partition("<article")[2].partition("</article>")[0]
     cells = [html.unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall(r"<t[dh][^>]*>.*?</t[dh]>", article)]
     assert len(cells) > 60
     twin = site.read("tests.md").replace("\\|", "|")
     assert [cell for cell in cells if cell not in twin] == []
     assert "[a](a.md)" in twin
+    assert "[404](404.html)" in twin, "which has no twin"
     assert "`gone`" in twin
 
 
