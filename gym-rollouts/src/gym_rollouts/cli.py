@@ -130,7 +130,7 @@ def main() -> None:
     """Run the command line."""
     for name in ("SIGTERM", "SIGHUP"):  # else the spool, and what is unfinished beside the outputs, would stay
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # `nohup` ignores one of them
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, stop)
     try:
         app()()
