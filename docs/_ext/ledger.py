@@ -234,7 +234,7 @@ class View:
 
     def state_of(self, docname: str) -> str:
         """When a page was tested, or why it was not."""
-        record = self.pages[docname]
+        record = self.ledger["pages"][docname]
         if missing := record.get("missing"):
             return f"no: {missing} was not installed"
         if docname not in self.env.found_docs:
@@ -355,17 +355,15 @@ DRAWN: dict[str, Callable[[View], Table | str]] = {
     "ledger-never-run": never_run,
     "ledger-verbatim": followed,
 }
-#: What a directive says where the tests left no ledger, if it is not that.
-WITHOUT_LEDGER = {"ledger-summary": "", "ledger-verbatim": NOT_FOLLOWED}
+#: Pages may have been followed where none was judged.
+NEEDS_NO_TESTS = "ledger-verbatim"
 
 
 def drawn(name: str, view: View) -> Table | str:
     """What the directive ``name`` shows."""
-    judged = view.ledger is not None and "versions" in view.ledger
-    # Pages may have been followed where none was judged.
-    if judged or (name == "ledger-verbatim" and view.walks()):
+    if name == NEEDS_NO_TESTS or "versions" in (view.ledger or {}):
         return DRAWN[name](view)
-    return WITHOUT_LEDGER.get(name, NO_LEDGER)
+    return "" if name == "ledger-summary" else NO_LEDGER
 
 
 def as_markdown(env: BuildEnvironment, name: str, link: Callable[[str], str]) -> Iterator[str]:

@@ -57,18 +57,18 @@ def command(function: Callable[..., Report]) -> Callable[..., None]:
         except Fault as fault:
             sys.stderr.write(f"gym-rollouts: {fault}\n")
             raise typer.Exit(FAULT) from None
+        except BrokenPipeError:  # `main` answers it
+            raise
         except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
             where = f"{error.filename}: " if error.filename else ""
             # NumPy says in words of its own, and without a number, that not everything could be written.
             full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             advice = ". Is the disk full? --spool names the folder for what is in between" if full else ""
             sys.stderr.write(f"gym-rollouts: {where}{reason_of(error)}; no output was written{advice}\n")
             raise typer.Exit(FAULT) from None
-        except (KeyboardInterrupt, Stopped) as stop:
+        except (KeyboardInterrupt, Stopped) as stopped:
             sys.stderr.write("gym-rollouts: stopped; no output was written\n")
-            raise typer.Exit(128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)) from None
+            raise typer.Exit(128 + (stopped.number if isinstance(stopped, Stopped) else signal.SIGINT)) from None
         text = json.dumps(report.figures, ensure_ascii=False) if as_json else "\n".join(report.lines)
         sys.stdout.write(f"{text}\n")
         raise typer.Exit(report.status)
