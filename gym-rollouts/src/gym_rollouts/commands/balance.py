@@ -27,7 +27,7 @@ from gym_rollouts.statistics import per_task
 from gym_rollouts.taskfile import lines_of_tasks, read_tasks
 from gym_rollouts.topics import UNKNOWN, read_topics
 from gym_rollouts.writing import format_of
-from gym_rollouts.writing.copy import copy_lines, copy_places
+from gym_rollouts.writing.copy import copy_lines, copy_tasks
 
 DIFFICULTIES = ("easy", "hard", "medium", "unknown")
 LENGTHS = ("long", "short")
@@ -154,9 +154,7 @@ def balance(
             if tasks:
                 file = read_tasks(tasks, session.engine, session.spool)
                 lines = lines_of_tasks(file, state, picked)
-                starts = np.array([file.rows[line].start for line in lines], np.uint64)
-                sizes = np.array([file.rows[line].size for line in lines], np.uint32)
-                count = copy_places(str(file.source.path), starts, sizes, place, session.engine, quiet)
+                count = copy_tasks(file, lines, place, session.engine, quiet)
             else:
                 count = copy_lines(state.table, picked, place, session.engine, quiet)
             copied = count - len(np.unique(picked))

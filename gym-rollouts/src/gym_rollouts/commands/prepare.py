@@ -23,7 +23,7 @@ from gym_rollouts.selection import choose_pairs, choose_sft, useful_tasks
 from gym_rollouts.survey import Table
 from gym_rollouts.taskfile import choose_tasks, read_tasks
 from gym_rollouts.writing import FORMATS, format_of, made_here
-from gym_rollouts.writing.copy import copy_places
+from gym_rollouts.writing.copy import copy_tasks
 from gym_rollouts.writing.layout import Kind, Layout
 from gym_rollouts.writing.rejects import write_rejects
 from gym_rollouts.writing.rows import lengths_of, write_rows
@@ -148,9 +148,7 @@ def prepare(
             file = read_tasks(tasks, session.engine, session.spool)
             useful = useful_tasks(state, counted, margin)
             of = choose_tasks(file, state, counted, useful)
-            starts = np.array([file.rows[line].start for line in of.useful], np.uint64)
-            sizes = np.array([file.rows[line].size for line in of.useful], np.uint32)
-            copy_places(str(file.source.path), starts, sizes, rl_place, session.engine, quiet)
+            copy_tasks(file, of.useful, rl_place, session.engine, quiet)
             write_rejects(of.rejects, named, append=True)
             count, wrong, without = len(of.useful), len(of.rejects), [file.numbers[line] for line in of.useless]
             figures["rl"] = {"rows": count, "rejected": wrong, "not_attempted": of.unattempted}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gym_rollouts.engine import Engine, track
 from gym_rollouts.facts import Numbers
 from gym_rollouts.survey import Table
+from gym_rollouts.taskfile import TaskFile
 
 LINES = 1 << 14
 BUFFER = 1 << 22
@@ -64,11 +65,11 @@ def copy_lines(table: Table, rows: Numbers, place: Path, engine: Engine, quiet: 
     )
 
 
-def copy_places(
-    source: str, starts: NDArray[np.uint64], sizes: NDArray[np.uint32], place: Path, engine: Engine, quiet: bool = True
-) -> int:
-    """Write the lines of one file that begin at some places. Returns how many."""
-    return _copy([source], np.zeros(len(starts), np.int32), starts, sizes, place, engine, quiet)
+def copy_tasks(file: TaskFile, lines: list[int], place: Path, engine: Engine, quiet: bool = True) -> int:
+    """Write some lines of a tasks file, each given by its place among them, from 0. Returns how many."""
+    starts = np.array([file.rows[line].start for line in lines], np.uint64)
+    sizes = np.array([file.rows[line].size for line in lines], np.uint32)
+    return _copy([str(file.source.path)], np.zeros(len(lines), np.int32), starts, sizes, place, engine, quiet)
 
 
 def copy_sources(
